@@ -1,0 +1,217 @@
+"""Replies of the control routes, and the bodies they take.
+
+Replies tolerate unknown fields, and a new field carries a default, so that CLI and daemon of
+neighbouring versions talk. Times are RFC 3339 UTC, sizes bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from omlx_cli.contract.errors import ErrorBody
+
+PROTOCOL = 1
+"""Raised when an older CLI could misread a reply."""
+
+SCHEMA_VERSION = 1
+"""Stands in every document that `--json` prints."""
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of every reply."""
+
+    schema_version: int = SCHEMA_VERSION
+
+
+class DaemonState(StrEnum):
+    """Where the daemon is in its life."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"
+    STUCK = "stuck"
+
+
+class Health(Reply, frozen=True, kw_only=True):
+    """`GET /health`: who is answering."""
+
+    status: str = "ok"
+    state: DaemonState = DaemonState.READY
+    name: str = "omlx"
+    version: str
+    protocol: int = PROTOCOL
+    prefix: str
+    pid: int
+    start_id: str
+
+
+class DaemonInfo(Reply, frozen=True, kw_only=True):
+    """The running daemon, as `run/daemon.json` and `omlx status` show it."""
+
+    version: str
+    protocol: int = PROTOCOL
+    state: DaemonState = DaemonState.READY
+    pid: int
+    start_id: str
+    prefix: str
+    home: str
+    socket: str
+    address: str = ""
+    """`127.0.0.1:8000`, or empty where the TCP port could not be bound."""
+    tcp_error: str = ""
+    started_at: str = ""
+    uptime_s: float = 0.0
+
+
+class SlotState(StrEnum):
+    """What a model in the pool is doing."""
+
+    LOADING = "loading"
+    BUSY = "busy"
+    IDLE = "idle"
+    UNLOADING = "unloading"
+    CRASHED = "crashed"
+
+
+class SlotInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `omlx ps`."""
+
+    name: str
+    state: SlotState
+    size_bytes: int = 0
+    pinned: bool = False
+    running: int = 0
+    queued: int = 0
+    decode_tokens_per_s: float = 0.0
+    prefill_tokens_per_s: float = 0.0
+    loading: float = 0.0
+    """Loaded share, 0 to 1."""
+    ttl_s: float | None = None
+    """Idle time allowed in seconds; None is for ever."""
+    expires_at: str | None = None
+    pid: int = 0
+    crashes: int = 0
+    error: str = ""
+
+
+class PsReply(Reply, frozen=True, kw_only=True):
+    """`GET /omlx/v1/ps`."""
+
+    models: tuple[SlotInfo, ...] = ()
+
+
+class Status(Reply, frozen=True, kw_only=True):
+    """`GET /omlx/v1/status`."""
+
+    daemon: DaemonInfo
+    models: tuple[SlotInfo, ...] = ()
+    running: int = 0
+    queued: int = 0
+    requests_total: int = 0
+    memory_limit_bytes: int = 0
+    memory_used_bytes: int = 0
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One model on disk: a row of `omlx ls`."""
+
+    name: str
+    source: str
+    """`omlx`, `hub`, `lmstudio` or `local`."""
+    path: str
+    size_bytes: int
+    architecture: str = ""
+    quantization: str = ""
+    context_tokens: int = 0
+    modified_at: str = ""
+    loaded: bool = False
+    pinned: bool = False
+    aliases: tuple[str, ...] = ()
+    problem: str = ""
+    """Why it cannot be loaded, or empty."""
+
+
+class ModelsReply(Reply, frozen=True, kw_only=True):
+    """`GET /omlx/v1/models`."""
+
+    models: tuple[ModelInfo, ...] = ()
+
+
+class ModelDetail(Reply, frozen=True, kw_only=True):
+    """`POST /omlx/v1/models/show`."""
+
+    model: ModelInfo
+    fingerprint: str = ""
+    origin: str = ""
+    """Where it was pulled from."""
+    license: str = ""
+    parameters: int = 0
+    chat_template: str = ""
+    config: dict[str, object] = {}
+
+
+class ModelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of show, rm, unload, pin and unpin."""
+
+    model: str
+
+
+class LoadBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of load; `ttl` as in `10m` or `never`, empty for the configured one."""
+
+    model: str
+    ttl: str = ""
+
+
+class UnloadBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of unload; `force` ends running requests and unloads pinned models."""
+
+    model: str
+    force: bool = False
+
+
+class PullBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of pull: a short name, a hub id, or an absolute path; `name` to store it under."""
+
+    model: str
+    name: str = ""
+
+
+class SlotReply(Reply, frozen=True, kw_only=True):
+    """Answer of load, pin and unpin: the model's row."""
+
+    model: SlotInfo
+
+
+class Done(Reply, frozen=True, kw_only=True):
+    """Answer of a command that only acts."""
+
+    message: str = ""
+
+
+class PullProgress(msgspec.Struct, frozen=True, kw_only=True, tag="progress"):
+    """Bytes so far of one step of a pull; `total_bytes` 0 where it is not known."""
+
+    step: str
+    """`resolve`, `download`, `verify`, `convert` or `publish`."""
+    detail: str = ""
+    done_bytes: int = 0
+    total_bytes: int = 0
+
+
+class PullDone(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """The pull ended well; `changed` is false where the model was there already."""
+
+    model: ModelInfo
+    changed: bool = True
+
+
+class PullFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """The pull ended badly; what was fetched is kept for the next try."""
+
+    error: ErrorBody
+
+
+PullEvent = PullProgress | PullDone | PullFailed

@@ -1,0 +1,128 @@
+"""`config.toml` as one typed, frozen object. Unknown keys are refused by name."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class ServerSettings(_Section, frozen=True, kw_only=True):
+    """`[server]`: where the daemon listens and what it accepts."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    api_key: str = ""
+    allowed_hosts: tuple[str, ...] = ()
+    max_body: str = "64MiB"
+    keep_alive: str = "10s"
+    """Pause between SSE comments while a long prefill runs."""
+
+
+class DaemonSettings(_Section, frozen=True, kw_only=True):
+    """`[daemon]`: the daemon's own life."""
+
+    start_timeout: str = "30s"
+    stop_timeout: str = "20s"
+    log_level: str = "info"
+    log_size: str = "10MiB"
+    log_files: Positive = 5
+
+
+class ModelSettings(_Section, frozen=True, kw_only=True):
+    """`[model]`: defaults for every model."""
+
+    default: str = "smollm2"
+    ttl: str = "10m"
+    load_timeout: str = "10m"
+    context_limit: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Longest prompt plus answer in tokens; 0 is what the model allows."""
+
+
+class HubSettings(_Section, frozen=True, kw_only=True):
+    """`[hub]`: the model hub that `omlx pull ORG/NAME` asks; empty is huggingface_hub's own default."""
+
+    endpoint: str = ""
+
+
+class SchedulerSettings(_Section, frozen=True, kw_only=True):
+    """`[scheduler]`: how one worker shares its engine."""
+
+    max_running: Positive = 256
+    max_queued: Positive = 512
+    stall_target: str = "300ms"
+
+
+class MemorySettings(_Section, frozen=True, kw_only=True):
+    """`[memory]`: how much the loaded models may take together."""
+
+    limit: str = "80%"
+
+
+class Settings(_Section, frozen=True, kw_only=True):
+    """All of `config.toml`."""
+
+    server: ServerSettings = ServerSettings()
+    daemon: DaemonSettings = DaemonSettings()
+    model: ModelSettings = ModelSettings()
+    hub: HubSettings = HubSettings()
+    scheduler: SchedulerSettings = SchedulerSettings()
+    memory: MemorySettings = MemorySettings()
+
+
+_DURATIONS = ("server.keep_alive", "daemon.start_timeout", "daemon.stop_timeout", "model.ttl", "model.load_timeout")
+_SIZES = ("server.max_body", "daemon.log_size", "memory.limit")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+def load(path: Path) -> Settings:
+    """Return the settings in `path`; the defaults where it is missing. Raises OmlxError(INVALID_CONFIG)."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        raise OmlxError(Code.INVALID_CONFIG, f"cannot read {path}: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, origin: str) -> Settings:
+    """Return the settings in TOML `text`; errors name `origin` and the key. Raises OmlxError(INVALID_CONFIG)."""
+    try:
+        settings = msgspec.convert(tomllib.loads(text), Settings)
+        _check_units(settings)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
+        raise OmlxError(
+            Code.INVALID_CONFIG, f"{origin}: {error}", "omlx config get  lists the keys and their values"
+        ) from error
+    return settings
+
+
+def _check_units(settings: Settings) -> None:
+    for key in (*_DURATIONS, "scheduler.stall_target"):
+        _check(settings, key, parse_duration_s)
+    for key in _SIZES:
+        _check(settings, key, lambda text: parse_size_bytes(text, base_bytes=1 << 40))
+    if settings.daemon.log_level not in _LOG_LEVELS:
+        raise ValueError(f"daemon.log_level: {settings.daemon.log_level!r} is none of {', '.join(_LOG_LEVELS)}")
+
+
+def _check(settings: Settings, key: str, parse_value: Callable[[str], float]) -> None:
+    section, name = key.split(".")
+    try:
+        parse_value(getattr(getattr(settings, section), name))
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error

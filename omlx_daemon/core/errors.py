@@ -1,0 +1,41 @@
+"""The errors that several layers raise, each with its message in one place."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+from omlx_cli.contract.errors import Code, OmlxError
+
+
+def model_not_found(name: str, known: list[str]) -> OmlxError:
+    """Return the error for an unknown model, naming near matches among `known`."""
+    near = get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else f"omlx pull {name}  fetches it; omlx ls  lists what is here"
+    return OmlxError(Code.MODEL_NOT_FOUND, f"model {name!r} is not here", hint, param="model")
+
+
+def prompt_too_long(prompt_tokens: int, limit_tokens: int) -> OmlxError:
+    """Return the error for a prompt over the context, with the two counts."""
+    return OmlxError(
+        Code.CONTEXT_LENGTH_EXCEEDED,
+        f"the prompt has {prompt_tokens} tokens and the model's context is {limit_tokens} tokens",
+        "shorten the prompt or use a model with a longer context",
+        param="messages",
+    )
+
+
+def queue_full(limit: int) -> OmlxError:
+    """Return the error for a request over the queue's limit."""
+    return OmlxError(Code.QUEUE_FULL, f"{limit} requests are waiting already", "try again shortly", retry_after_s=1.0)
+
+
+def shutting_down() -> OmlxError:
+    """Return the error for a request that came while the daemon drains."""
+    return OmlxError(Code.SHUTTING_DOWN, "the daemon is stopping", "try again in a moment", retry_after_s=2.0)
+
+
+def worker_crashed(model: str, detail: str) -> OmlxError:
+    """Return the error for the requests of a worker that died."""
+    return OmlxError(
+        Code.WORKER_CRASHED, f"the worker of {model} ended: {detail}", "the next request starts a new worker"
+    )

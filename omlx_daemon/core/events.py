@@ -1,0 +1,114 @@
+"""What a generation yields. A stream is any number of steps, then exactly one `Finished` or `Failed`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from omlx_cli.contract.errors import ErrorBody
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class Queued(_Value, frozen=True, kw_only=True, tag="queued"):
+    """The request was tokenised, found valid and stands in line; the first event of a valid request."""
+
+    position: int = 0
+    prompt_tokens: int = 0
+
+
+class Prefill(_Value, frozen=True, kw_only=True, tag="prefill"):
+    """Prompt tokens computed so far, of `total_tokens`; the cached ones came from a tier."""
+
+    done_tokens: int
+    total_tokens: int
+    cached_hot_tokens: int = 0
+    cached_cold_tokens: int = 0
+
+
+class Alternative(_Value, frozen=True, kw_only=True):
+    """A token and its log probability; `text` is lossy where the token is no whole character."""
+
+    text: str
+    logprob: float
+    token_bytes: bytes = b""
+    token_id: int = 0
+
+
+class TokenLogprob(_Value, frozen=True, kw_only=True):
+    """The chosen token, and the likeliest ones beside it, best first."""
+
+    chosen: Alternative
+    top: tuple[Alternative, ...] = ()
+
+
+class Text(_Value, frozen=True, kw_only=True, tag="text"):
+    """A piece of the answer; `text` may be empty while a stop string or half a character is held back."""
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class Reasoning(_Value, frozen=True, kw_only=True, tag="reasoning"):
+    """A piece of the model's reasoning."""
+
+    text: str
+    token_ids: tuple[int, ...] = ()
+
+
+class ToolCall(_Value, frozen=True, kw_only=True, tag="tool_call"):
+    """One complete call of a tool; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+
+
+class Usage(_Value, frozen=True, kw_only=True):
+    """What a request cost: tokens, and seconds by the worker's monotonic clock."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_hot_tokens: int = 0
+    cached_cold_tokens: int = 0
+    reasoning_tokens: int = 0
+    queue_s: float = 0.0
+    prefill_s: float = 0.0
+    decode_s: float = 0.0
+
+    @property
+    def cached_tokens(self) -> int:
+        """Prompt tokens that were not computed again."""
+        return self.cached_hot_tokens + self.cached_cold_tokens
+
+
+class Finished(_Value, frozen=True, kw_only=True, tag="finished"):
+    """The answer is complete."""
+
+    reason: FinishReason
+    usage: Usage
+    stop_text: str = ""
+    """The stop string that ended it, if one did."""
+
+
+class Failed(_Value, frozen=True, kw_only=True, tag="failed"):
+    """The answer cannot be completed."""
+
+    error: ErrorBody
+    usage: Usage = Usage()
+
+
+Event = Queued | Prefill | Text | Reasoning | ToolCall | Finished | Failed
+Terminal = Finished | Failed

@@ -1,0 +1,23 @@
+"""A model on disk, as the registry found it."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the pool needs to load a model. `path` is a folder in MLX layout."""
+
+    name: str
+    path: str
+    source: str
+    weights_bytes: int
+    architecture: str = ""
+    quantization: str = ""
+    context_tokens: int = 0
+    modified_at_s: float = 0.0
+    origin: str = ""
+    license: str = ""
+    aliases: tuple[str, ...] = ()
+    problem: str = ""
+    """Why it cannot be loaded (custom code, no safetensors, unknown architecture), or empty."""

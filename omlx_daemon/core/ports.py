@@ -1,0 +1,98 @@
+"""What the API needs of the daemon. The pool and the registry implement these; the API sees nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol, runtime_checkable
+
+from omlx_cli.contract.api import (
+    DaemonInfo,
+    Health,
+    ModelDetail,
+    ModelInfo,
+    PullEvent,
+    SlotInfo,
+    Status,
+)
+from omlx_daemon.core.events import Event
+from omlx_daemon.core.requests import GenerationRequest
+
+
+@runtime_checkable
+class Inference(Protocol):
+    """Generation. All methods run on the event loop."""
+
+    def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
+        """Return an async generator of the request's events, which ends after exactly one terminal event.
+
+        Loads the model if it must. Closing the generator early cancels the request within one step.
+        Raises OmlxError from the first `__anext__` where the model is unknown or cannot be loaded.
+        """
+        ...
+
+
+@runtime_checkable
+class Models(Protocol):
+    """The models on disk."""
+
+    async def list(self) -> list[ModelInfo]:
+        """Return every model found, by name."""
+        ...
+
+    async def show(self, name: str) -> ModelDetail:
+        """Return one model in detail. Raises OmlxError(MODEL_NOT_FOUND)."""
+        ...
+
+    async def remove(self, name: str) -> str:
+        """Delete a model's files; return what was done. Raises OmlxError (not found, in use, not ours)."""
+        ...
+
+    def pull(self, model: str, name: str) -> AsyncIterator[PullEvent]:
+        """Fetch or import a model; a second pull of the same model follows the first.
+
+        Yields progress, then exactly one `PullDone` or `PullFailed`. The pull goes on when a follower leaves
+        and another remains; when the last one leaves, it stops and keeps what was fetched.
+        """
+        ...
+
+
+@runtime_checkable
+class Slots(Protocol):
+    """The models in memory."""
+
+    def rows(self) -> tuple[SlotInfo, ...]:
+        """Return the rows of `omlx ps`; never waits."""
+        ...
+
+    async def load(self, name: str, ttl_s: float | None) -> SlotInfo:
+        """Load a model and return its row when it is ready. Raises OmlxError."""
+        ...
+
+    async def unload(self, name: str, force: bool) -> None:
+        """Unload a model. Raises OmlxError (not found, busy or pinned without `force`)."""
+        ...
+
+    async def pin(self, name: str, pinned: bool) -> SlotInfo | None:
+        """Pin or unpin a model, remembered across restarts; return its row if it is loaded. Raises OmlxError."""
+        ...
+
+
+@runtime_checkable
+class Daemon(Protocol):
+    """The daemon itself."""
+
+    def health(self) -> Health:
+        """Return who is answering, and in which state."""
+        ...
+
+    def info(self) -> DaemonInfo:
+        """Return the daemon's description."""
+        ...
+
+    def status(self) -> Status:
+        """Return the whole picture; never waits."""
+        ...
+
+    def request_shutdown(self) -> None:
+        """Begin a graceful stop, as SIGTERM does."""
+        ...

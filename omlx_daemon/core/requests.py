@@ -1,0 +1,95 @@
+"""What a caller asks of a model, whatever dialect it was asked in."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class Message(_Value, frozen=True, kw_only=True):
+    """One turn of a chat."""
+
+    role: str
+    content: str = ""
+    name: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[dict[str, object], ...] = ()
+    tool_call_id: str = ""
+
+
+class ChatPrompt(_Value, frozen=True, kw_only=True, tag="chat"):
+    """Messages for the model's chat template."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[dict[str, object], ...] = ()
+    template_kwargs: dict[str, object] = {}
+
+
+class TextPrompt(_Value, frozen=True, kw_only=True, tag="text"):
+    """Text that is tokenised as it is."""
+
+    text: str
+
+
+class TokenPrompt(_Value, frozen=True, kw_only=True, tag="tokens"):
+    """Token ids that are used as they are."""
+
+    token_ids: tuple[int, ...]
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt
+
+
+class Sampling(_Value, frozen=True, kw_only=True):
+    """How the next token is chosen. None leaves a value to the model's own defaults."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    logit_bias: dict[int, float] = {}
+    logprobs: int | None = None
+    """Alternatives to report for each token; 0 is the chosen token alone, None is no report."""
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    max_tokens: int | None = None
+    ignore_eos: bool = False
+
+
+class Priority(StrEnum):
+    """Classes of urgency."""
+
+    INTERACTIVE = "interactive"
+    NORMAL = "normal"
+    BATCH = "batch"
+
+
+class CachePolicy(_Value, frozen=True, kw_only=True):
+    """What the prefix cache may do with a request."""
+
+    salt: str = ""
+    no_store: bool = False
+
+
+class GenerationRequest(_Value, frozen=True, kw_only=True):
+    """One sequence to generate. `id` is unique in the daemon."""
+
+    id: str
+    model: str
+    prompt: Prompt
+    sampling: Sampling = Sampling()
+    cache: CachePolicy = CachePolicy()
+    priority: Priority = Priority.NORMAL
+    deadline_s: float | None = None
+    client: str = ""
+    echo: bool = False
+    """Give the prompt's own text back first (the completions dialect's `echo`)."""

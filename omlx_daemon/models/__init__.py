@@ -1,0 +1,1 @@
+"""The models on disk: registry, catalog, pull, fingerprint. Never loads one."""
