@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import openai
 import pytest
@@ -122,7 +123,7 @@ def test_no_worker_outlives_a_killed_daemon(fresh_home: Home, client: openai.Ope
             os.kill(worker, 0)
         except ProcessLookupError:
             return True
-        with open(f"/proc/{worker}/stat") as stat:
+        with Path(f"/proc/{worker}/stat").open() as stat:
             return stat.read().rsplit(")")[1].split()[0] == "Z"
 
     wait_until(gone)

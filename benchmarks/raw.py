@@ -1,0 +1,53 @@
+"""mlx-lm's BatchGenerator in a process of its own: the yardstick of the serving benchmark.
+
+Answers each line on stdin (`COUNT TOKENS`) with one JSON line: seconds, tokens, first-token seconds.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+
+def rounds(path: str, prompts: list[str]) -> None:
+    """Load the model at `path` as omlx does on the CPU, then run a round for every line on stdin."""
+    with suppress(OSError):
+        ctypes.CDLL("libopenblas.so.0", mode=ctypes.RTLD_GLOBAL)
+    import mlx.core as mx
+    from mlx_lm import load
+    from mlx_lm.utils import dequantize_model
+
+    model, tokenizer = load(path)[:2]
+    if mx.default_device().type == mx.DeviceType.cpu:
+        model = dequantize_model(model)
+        model.set_dtype(mx.float32)
+    mx.eval(model.parameters())
+    render: Any = tokenizer.apply_chat_template
+    chats = [render([{"role": "user", "content": prompt}], add_generation_prompt=True) for prompt in prompts]
+    print("ready", flush=True)
+    for line in sys.stdin:
+        count, tokens = (int(word) for word in line.split())
+        print(json.dumps(one_round(model, chats[:count], tokens)), flush=True)
+
+
+def one_round(model: Any, chats: list[list[int]], tokens: int) -> dict[str, float]:
+    """Generate `tokens` tokens for each chat in one batch."""
+    from mlx_lm.generate import BatchGenerator
+
+    started, first, made = time.perf_counter(), 0.0, 0
+    generator = BatchGenerator(model, max_tokens=tokens, stop_tokens=[])
+    generator.insert(chats)
+    while made < tokens * len(chats):
+        made += len(generator.next()[1])
+        if made and not first:
+            first = time.perf_counter() - started
+    generator.close()
+    return {"seconds": time.perf_counter() - started, "tokens": made, "first_s": first}
+
+
+if __name__ == "__main__":
+    rounds(sys.argv[1], json.loads(sys.argv[2]))
