@@ -39,7 +39,7 @@ def one_round(model: Any, chats: list[list[int]], tokens: int) -> dict[str, floa
     from mlx_lm.generate import BatchGenerator
 
     started, first, made = time.perf_counter(), 0.0, 0
-    generator = BatchGenerator(model, max_tokens=tokens, stop_tokens=[])
+    generator: Any = BatchGenerator(model, max_tokens=tokens, stop_tokens=[])
     generator.insert(chats)
     while made < tokens * len(chats):
         made += len(generator.next()[1])

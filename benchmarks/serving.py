@@ -67,8 +67,15 @@ def raw_round(child: subprocess.Popen[str], streams: int, tokens: int) -> Round:
 
 def one_stream(address: str, model: str, prompt: str, tokens: int) -> tuple[float, int]:
     """Stream one answer; return the first token's time and the tokens that came."""
-    body = {"model": model, "messages": [{"role": "user", "content": prompt}], "max_tokens": tokens,
-            "temperature": 0, "stream": True, "ignore_eos": True, "stream_options": {"include_usage": True}}  # fmt: skip
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": prompt}],
+        "max_tokens": tokens,
+        "temperature": 0,
+        "ignore_eos": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
     connection = http.client.HTTPConnection(address)
     connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
     reply = connection.getresponse()
