@@ -51,6 +51,9 @@ class Code(StrEnum):
     NOT_READY = "not_ready"
     PORT_IN_USE = "port_in_use"
     ALREADY_RUNNING = "already_running"
+    CACHE_LOCKED = "cache_locked"
+    CACHE_FULL = "cache_full"
+    CACHE_UNUSABLE = "cache_unusable"
     INTERNAL = "internal"
 
 
@@ -89,6 +92,9 @@ MEANINGS: dict[Code, Meaning] = {
     Code.NOT_READY: Meaning(503, Exit.NOT_READY),
     Code.PORT_IN_USE: Meaning(503, Exit.FAILURE),
     Code.ALREADY_RUNNING: Meaning(409, Exit.FAILURE),
+    Code.CACHE_LOCKED: Meaning(409, Exit.REFUSED),
+    Code.CACHE_FULL: Meaning(507, Exit.REFUSED),
+    Code.CACHE_UNUSABLE: Meaning(503, Exit.FAILURE),
     Code.INTERNAL: Meaning(500, Exit.FAILURE),
 }
 
