@@ -1,0 +1,42 @@
+"""Builds the HTTP application over the ports it is given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+
+from omlx_cli.contract.settings import Settings
+from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
+from omlx_daemon.api import control, errors, health, openapi
+from omlx_daemon.api.guard import Guard, json_only
+from omlx_daemon.api.openai import routes as openai_routes
+from omlx_daemon.api.trace import Trace
+from omlx_daemon.core.ports import Daemon, Inference, Models, Slots
+
+
+def create_app(inference: Inference, models: Models, slots: Slots, daemon: Daemon, settings: Settings) -> Litestar:
+    """Return the application: access is decided and every response named before a route is looked up."""
+    server = settings.server
+    app = Litestar(
+        route_handlers=[openai_routes.router(), control.router(), health.router()],
+        dependencies={
+            "inference": _always(inference),
+            "models": _always(models),
+            "slots": _always(slots),
+            "daemon": _always(daemon),
+            "keep_alive_s": _always(parse_duration_s(server.keep_alive)),
+        },
+        guards=[json_only],
+        exception_handlers=errors.HANDLERS,
+        request_max_body_size=parse_size_bytes(server.max_body),
+        openapi_config=openapi.config(),
+        logging_config=None,
+    )
+    app.asgi_handler = Trace(Guard(app.asgi_handler, server))
+    return app
+
+
+def _always(value: Any) -> Provide:
+    return Provide(lambda: value, sync_to_thread=False)

@@ -1,0 +1,157 @@
+"""Every failure as a reply: OpenAI's envelope under `/v1/`, the contract's `ErrorReply` elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+import msgspec
+from litestar import MediaType, Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.types import ExceptionHandlersMap, Scope
+
+from omlx_cli.contract.errors import MEANINGS, Code, ErrorBody, ErrorReply, OmlxError
+from omlx_daemon.api.trace import request_id
+
+OPENAI_PREFIX = "/v1/"
+
+log = logging.getLogger(__name__)
+
+_CODES = {
+    401: Code.UNAUTHORIZED,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    413: Code.BODY_TOO_LARGE,
+}
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+class OpenAIError(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenAI's description of one error."""
+
+    message: str
+    type: str
+    param: str | None = None
+    code: str | None = None
+
+
+class OpenAIErrorReply(msgspec.Struct, frozen=True):
+    """OpenAI's envelope of an error."""
+
+    error: OpenAIError
+
+
+OPENAI_ERRORS = {
+    status: ResponseSpec(OpenAIErrorReply, generate_examples=False, description=text)
+    for status, text in {
+        400: "The request cannot be served as it is",
+        401: "The API key is missing or wrong",
+        403: "The host, origin or route is not allowed",
+        404: "No such model or route",
+        413: "The body is too large",
+        415: "The body is not application/json",
+        500: "The generation failed",
+        503: "Busy or stopping; see Retry-After",
+        507: "The model does not fit in memory",
+    }.items()
+}
+"""What the OpenAI routes answer besides success, for the OpenAPI document."""
+
+CONTROL_ERRORS = {
+    status: ResponseSpec(ErrorReply, generate_examples=False, description=text)
+    for status, text in {
+        400: "The request cannot be served as it is",
+        401: "The API key is missing or wrong",
+        403: "The host, origin or route is not allowed",
+        404: "No such model",
+        409: "Pinned, in use, or in need of confirmation",
+        413: "The body is too large",
+        415: "The body is not application/json",
+        500: "It failed",
+        502: "The hub failed",
+        503: "Stopping or not ready",
+        507: "The model does not fit in memory",
+    }.items()
+}
+"""What the control routes answer besides success, for the OpenAPI document."""
+
+
+def openai_reply(body: ErrorBody) -> OpenAIErrorReply:
+    """Return `body` in OpenAI's envelope; the hint joins the message."""
+    status = MEANINGS[body.code].http_status
+    return OpenAIErrorReply(
+        OpenAIError(
+            message=f"{body.message}; {body.hint}" if body.hint else body.message,
+            type=_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error"),
+            param=body.param or None,
+            code=str(body.code),
+        )
+    )
+
+
+def headers(body: ErrorBody) -> dict[str, str]:
+    """Return the headers that belong to an error: Retry-After in whole seconds, where it is known."""
+    return {"retry-after": str(max(1, math.ceil(body.retry_after_s)))} if body.retry_after_s else {}
+
+
+def internal(scope: Scope, error: Exception) -> ErrorBody:
+    """Log an unexpected `error` under the request's id and return what the client may know of it."""
+    identity = request_id(scope)
+    log.error("request %s failed", identity, exc_info=error)
+    return ErrorBody(
+        code=Code.INTERNAL,
+        message=f"the daemon failed on request {identity}",
+        hint="omlx logs  has the details",
+    )
+
+
+def response(scope: Scope, body: ErrorBody, status: int = 0, extra: dict[str, str] | None = None) -> Response[Any]:
+    """Return the reply for `body` in the dialect of the request's path; `status` 0 is the code's own."""
+    openai = scope["path"].startswith(OPENAI_PREFIX)
+    return Response(
+        content=openai_reply(body) if openai else ErrorReply(body),
+        status_code=status or MEANINGS[body.code].http_status,
+        headers={**headers(body), **(extra or {})},
+        media_type=MediaType.JSON,
+    )
+
+
+def _on_omlx_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    assert isinstance(error, OmlxError)
+    return response(request.scope, error.body)
+
+
+def _on_http_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    assert isinstance(error, HTTPException)
+    status = error.status_code
+    if status >= 500:
+        return response(request.scope, internal(request.scope, error))
+    body = ErrorBody(code=_CODES.get(status, Code.INVALID_REQUEST), message=_message(request, error))
+    return response(request.scope, body, status, dict(error.headers or {}))
+
+
+def _message(request: Request[Any, Any, Any], error: HTTPException) -> str:
+    if isinstance(error, ValidationException):
+        return "the request needs a JSON body"
+    if error.status_code == 404:
+        return f"no route {request.scope['path']}"
+    if error.status_code == 405:
+        return f"{request.method} is not allowed on {request.scope['path']}"
+    if error.status_code == 413:
+        return "the body is larger than server.max_body allows"
+    return error.detail
+
+
+def _on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    return response(request.scope, internal(request.scope, error))
+
+
+HANDLERS: ExceptionHandlersMap = {
+    OmlxError: _on_omlx_error,
+    HTTPException: _on_http_error,
+    Exception: _on_exception,
+}
+"""How Litestar answers whatever a handler raises."""

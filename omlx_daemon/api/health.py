@@ -1,0 +1,33 @@
+"""Whether the daemon lives, and whether it is ready for requests."""
+
+from __future__ import annotations
+
+from litestar import Response, Router, get
+from litestar.openapi.datastructures import ResponseSpec
+
+from omlx_cli.contract import routes
+from omlx_cli.contract.api import DaemonState, Health
+from omlx_daemon.core.ports import Daemon
+
+
+@get(routes.HEALTH)
+async def health(daemon: Daemon) -> Health:
+    """Say who is answering; 200 as long as the daemon lives."""
+    return daemon.health()
+
+
+_NOT_READY = {503: ResponseSpec(Health, generate_examples=False, description="Alive, but not ready; see `state`")}
+
+
+@get(routes.READY, responses=_NOT_READY)
+async def ready(daemon: Daemon) -> Response[Health]:
+    """Answer 200 when the daemon takes requests, else 503 with its state."""
+    now = daemon.health()
+    if now.state is DaemonState.READY:
+        return Response(now)
+    return Response(now, status_code=503, headers={"retry-after": "1"})
+
+
+def router() -> Router:
+    """Return the health routes; `daemon` is injected."""
+    return Router("/", route_handlers=[health, ready], tags=["health"])

@@ -1,0 +1,146 @@
+"""Runs the generations of one request and writes what they yield, whole or as a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+
+from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_daemon.api import errors
+from omlx_daemon.api.feed import ClientGone, Feed
+from omlx_daemon.api.openai.convert import Job
+from omlx_daemon.api.openai.stream import ChatChunks, Chunks, TextChunks
+from omlx_daemon.api.openai.whole import Gathered, chat_completion, completion
+from omlx_daemon.api.sse import DONE, EventStream
+from omlx_daemon.api.streaming import send_json
+from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Queued
+from omlx_daemon.core.ports import Inference
+
+Events = list[tuple[int, Event]]
+
+
+class Dialect(NamedTuple):
+    """How one route words its answers."""
+
+    whole: Callable[[Job, int, list[Gathered]], msgspec.Struct]
+    chunks: Callable[[Job, int], Chunks]
+
+
+CHAT = Dialect(chat_completion, ChatChunks)
+TEXT = Dialect(completion, TextChunks)
+
+
+class Answer:
+    """An ASGI app that answers one request.
+
+    Nothing is sent before every sequence has yielded its first event, so that a refusal is an HTTP error. When the
+    client leaves, every sequence is cancelled.
+    """
+
+    def __init__(self, inference: Inference, job: Job, dialect: Dialect, keep_alive_s: float) -> None:
+        self._inference = inference
+        self._job = job
+        self._dialect = dialect
+        self._keep_alive_s = keep_alive_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer. Raises OmlxError before anything was sent."""
+        streams = [self._inference.generate(request) for request in self._job.requests]
+        try:
+            async with Feed(streams, receive) as feed:
+                answer = self._stream if self._job.stream else self._whole
+                await answer(feed, await _first_events(feed, len(streams)), scope, send)
+        except ClientGone:
+            return
+
+    async def _whole(self, feed: Feed[Event], events: Events, scope: Scope, send: Send) -> None:
+        gathered = [Gathered() for _ in self._job.requests]
+        left = len(gathered)
+        while True:
+            for index, event in events:
+                _raise_failure(event)
+                gathered[index].add(event)
+                left -= isinstance(event, Finished)
+            if not left:
+                break
+            _raise_end(feed)
+            events = await feed.batch()
+        reply = self._dialect.whole(self._job, int(time.time()), gathered)
+        await send_json(send, msgspec.json.encode(reply))
+
+    async def _stream(self, feed: Feed[Event], events: Events, scope: Scope, send: Send) -> None:
+        chunks = self._dialect.chunks(self._job, int(time.time()))
+        out = EventStream(send, self._keep_alive_s)
+        await out.start()
+        try:
+            await self._write(feed, events, chunks, out)
+        except ClientGone:
+            raise
+        except OmlxError as error:
+            await out.finish([_error_payload(error.body)])
+        except Exception as error:  # noqa: BLE001 - the status is sent: the error travels in the stream
+            await out.finish([_error_payload(errors.internal(scope, error))])
+
+    async def _write(self, feed: Feed[Event], events: Events, chunks: Chunks, out: EventStream) -> None:
+        payloads = chunks.opening()
+        doing = "waiting"
+        left = len(self._job.requests)
+        while True:
+            for index, event in events:
+                if isinstance(event, Failed):
+                    await out.write(payloads)
+                    raise OmlxError.of(event.error)
+                payloads += chunks.chunks(index, event)
+                doing = _progress(event) or doing
+                left -= isinstance(event, Finished)
+            if not left:
+                break
+            if payloads:
+                await out.write(payloads)
+            else:
+                await out.keep_alive(doing)
+            _raise_end(feed)
+            payloads, events = [], await feed.batch(out.patience_s)
+        await out.finish([*payloads, *chunks.closing(), DONE])
+
+
+async def _first_events(feed: Feed[Event], count: int) -> Events:
+    """Return the events up to the first one of each of `count` sequences. Raises OmlxError for a refusal."""
+    events: Events = []
+    waiting = set(range(count))
+    while waiting:
+        _raise_end(feed)
+        for index, event in await feed.batch():
+            if index in waiting:
+                _raise_failure(event)
+            waiting.discard(index)
+            events.append((index, event))
+    return events
+
+
+def _raise_failure(event: Event) -> None:
+    if isinstance(event, Failed):
+        raise OmlxError.of(event.error)
+
+
+def _raise_end(feed: Feed[Event]) -> None:
+    if feed.ended:
+        raise OmlxError(Code.GENERATION_FAILED, "the generation ended without a result")
+
+
+def _progress(event: Event) -> str:
+    match event:
+        case Queued():
+            return f"queued {event.position}"
+        case Prefill():
+            return f"prefill {event.done_tokens}/{event.total_tokens}"
+        case _:
+            return ""
+
+
+def _error_payload(body: ErrorBody) -> bytes:
+    return msgspec.json.encode(errors.openai_reply(body))

@@ -1,0 +1,139 @@
+"""Bodies to generation requests: one request for each sequence to generate."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import msgspec
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.api.openai.messages import chat_prompt
+from omlx_daemon.api.openai.schema import MAX_CHOICES, MAX_SEED, Body, ChatCompletionBody, CompletionBody
+from omlx_daemon.core.requests import GenerationRequest, Priority, Prompt, Sampling, TextPrompt, TokenPrompt
+
+DEFAULT_COMPLETION_TOKENS = 16
+"""What OpenAI's older dialect generates where `max_tokens` is not given."""
+
+_SEED_STEP = 0x9E3779B97F4A7C15
+"""Keeps the seeds of one request's choices far apart from another request's."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request's generations: `choices` for each prompt, in order of the prompts."""
+
+    id: str
+    model: str
+    requests: tuple[GenerationRequest, ...]
+    choices: int
+    stream: bool
+    include_usage: bool
+
+
+def chat_job(body: ChatCompletionBody) -> Job:
+    """Return the generations of a chat request. Raises OmlxError(INVALID_REQUEST)."""
+    if body.top_logprobs is not None and not body.logprobs:
+        raise invalid("top_logprobs", "needs logprobs: true")
+    if body.store:
+        raise invalid("store", "not supported yet")
+    logprobs = (body.top_logprobs or 0) if body.logprobs else None
+    sampling = _sampling(body, logprobs, body.max_completion_tokens or body.max_tokens)
+    return _job("chatcmpl-", body, [chat_prompt(body)], sampling)
+
+
+def completion_job(body: CompletionBody) -> Job:
+    """Return the generations of a text request. Raises OmlxError(INVALID_REQUEST)."""
+    if body.best_of is not None and body.best_of != (body.n or 1):
+        raise invalid("best_of", "other than n is not supported yet")
+    if body.suffix:
+        raise invalid("suffix", "not supported yet")
+    if body.echo and body.logprobs is not None:
+        raise invalid("logprobs", "together with echo is not supported yet")
+    sampling = _sampling(body, body.logprobs, body.max_tokens or DEFAULT_COMPLETION_TOKENS)
+    return _job("cmpl-", body, _prompts(body.prompt), sampling, echo=bool(body.echo))
+
+
+def invalid(param: str, problem: str) -> OmlxError:
+    """Return the error for the field `param`."""
+    return OmlxError(Code.INVALID_REQUEST, f"{param}: {problem}", param=param)
+
+
+def _job(prefix: str, body: Body, prompts: list[Prompt], sampling: Sampling, echo: bool = False) -> Job:
+    choices = body.n or 1
+    if len(prompts) * choices > MAX_CHOICES:
+        raise invalid("n", f"{len(prompts)} prompts times {choices} are over {MAX_CHOICES} choices")
+    identity = uuid4().hex
+    requests = tuple(
+        GenerationRequest(
+            id=f"{identity}.{place * choices + choice}",
+            model=body.model,
+            prompt=prompt,
+            sampling=_reseeded(sampling, choice),
+            priority=body.priority or Priority.NORMAL,
+            client=body.user or "",
+            echo=echo,
+        )
+        for place, prompt in enumerate(prompts)
+        for choice in range(choices)
+    )
+    include_usage = bool(body.stream_options and body.stream_options.include_usage)
+    return Job(
+        id=prefix + identity,
+        model=body.model,
+        requests=requests,
+        choices=choices,
+        stream=bool(body.stream),
+        include_usage=include_usage,
+    )
+
+
+def _reseeded(sampling: Sampling, choice: int) -> Sampling:
+    """Return `sampling` with the seed of one choice; the first keeps the one that was given."""
+    if sampling.seed is None or not choice:
+        return sampling
+    return msgspec.structs.replace(sampling, seed=(sampling.seed + choice * _SEED_STEP) & MAX_SEED)
+
+
+def _sampling(body: Body, logprobs: int | None, max_tokens: int | None) -> Sampling:
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p or None,
+        top_k=1 if body.top_p == 0 else _top_k(body.top_k),
+        min_p=body.min_p,
+        repetition_penalty=body.repetition_penalty,
+        presence_penalty=body.presence_penalty or 0.0,
+        frequency_penalty=body.frequency_penalty or 0.0,
+        seed=None if body.seed is None else body.seed & MAX_SEED,
+        logit_bias={int(token): bias for token, bias in (body.logit_bias or {}).items()},
+        logprobs=logprobs,
+        stop=_stops(body.stop),
+        max_tokens=max_tokens,
+        ignore_eos=bool(body.ignore_eos),
+    )
+
+
+def _top_k(value: int | None) -> int | None:
+    """Return `value` with every spelling of "all tokens" as 0."""
+    return value if value is None else max(value, 0)
+
+
+def _stops(stop: str | list[str] | None) -> tuple[str, ...]:
+    return (stop,) if isinstance(stop, str) else tuple(stop or ())
+
+
+def _prompts(prompt: str | list[str | int | list[int]]) -> list[Prompt]:
+    if isinstance(prompt, str):
+        return [TextPrompt(text=prompt)]
+    numbers = [part for part in prompt if isinstance(part, int)]
+    if len(numbers) == len(prompt):
+        return [TokenPrompt(token_ids=tuple(numbers))]
+    if numbers:
+        raise invalid("prompt", "token ids stand among texts; give each prompt as a list of its own")
+    return [_prompt(part, index) for index, part in enumerate(prompt) if not isinstance(part, int)]
+
+
+def _prompt(part: str | list[int], index: int) -> Prompt:
+    if isinstance(part, str):
+        return TextPrompt(text=part)
+    if not part:
+        raise invalid(f"prompt[{index}]", "an empty list of token ids")
+    return TokenPrompt(token_ids=tuple(part))

@@ -1,0 +1,62 @@
+"""The OpenAI routes."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from litestar import Router, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.types import ASGIApp
+
+from omlx_cli.contract import routes
+from omlx_daemon.api.body import StrictBody
+from omlx_daemon.api.errors import OPENAI_ERRORS
+from omlx_daemon.api.openai.answer import CHAT, TEXT, Answer
+from omlx_daemon.api.openai.convert import chat_job, completion_job
+from omlx_daemon.api.openai.models import model_list, model_reply
+from omlx_daemon.api.openai.replies import ChatCompletion, Completion, ModelList, ModelReply
+from omlx_daemon.api.openai.schema import NOT_SUPPORTED_YET, ChatCompletionBody, CompletionBody
+from omlx_daemon.core.ports import Inference, Models
+
+T = TypeVar("T")
+
+
+class OpenAIBody(StrictBody[T], Generic[T]):
+    """A body of this dialect."""
+
+    refused = NOT_SUPPORTED_YET
+
+
+def _answers(reply: type) -> dict[int, ResponseSpec]:
+    whole = ResponseSpec(reply, generate_examples=False, description="The whole answer, or a stream of chunks")
+    return {200: whole, **OPENAI_ERRORS}
+
+
+@get(routes.OPENAI_MODELS, responses=OPENAI_ERRORS)
+async def list_models(models: Models) -> ModelList:
+    """List the models that can be loaded."""
+    return model_list(await models.list())
+
+
+@get(f"{routes.OPENAI_MODELS}/{{model_id:path}}", responses=OPENAI_ERRORS)
+async def get_model(model_id: str, models: Models) -> ModelReply:
+    """Describe one model; its name may contain slashes."""
+    detail = await models.show(model_id.removeprefix("/"))
+    return model_reply(detail.model)
+
+
+@post(routes.CHAT_COMPLETIONS, status_code=200, dto=OpenAIBody[ChatCompletionBody], responses=_answers(ChatCompletion))
+async def chat_completions(data: ChatCompletionBody, inference: Inference, keep_alive_s: float) -> ASGIApp:
+    """Answer a conversation."""
+    return Answer(inference, chat_job(data), CHAT, keep_alive_s)
+
+
+@post(routes.COMPLETIONS, status_code=200, dto=OpenAIBody[CompletionBody], responses=_answers(Completion))
+async def completions(data: CompletionBody, inference: Inference, keep_alive_s: float) -> ASGIApp:
+    """Continue a text."""
+    return Answer(inference, completion_job(data), TEXT, keep_alive_s)
+
+
+def router() -> Router:
+    """Return the routes of this dialect; `inference`, `models` and `keep_alive_s` are injected."""
+    return Router("/", route_handlers=[list_models, get_model, chat_completions, completions], tags=["openai"])

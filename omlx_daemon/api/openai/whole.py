@@ -1,0 +1,102 @@
+"""Events of several sequences gathered into one whole reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec import UNSET
+
+from omlx_daemon.api.openai.convert import Job
+from omlx_daemon.api.openai.logprobs import chat_logprobs, text_logprobs
+from omlx_daemon.api.openai.replies import (
+    ChatChoice,
+    ChatCompletion,
+    Completion,
+    FunctionReply,
+    MessageReply,
+    TextChoice,
+    ToolCallReply,
+)
+from omlx_daemon.api.openai.usage import usage_reply
+from omlx_daemon.core.events import Event, Finished, FinishReason, Reasoning, Text, TokenLogprob, ToolCall, Usage
+
+
+@dataclass(slots=True)
+class Gathered:
+    """One sequence so far."""
+
+    text: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    tool_calls: list[ToolCallReply] = field(default_factory=list)
+    logprobs: list[TokenLogprob] = field(default_factory=list)
+    reason: FinishReason = FinishReason.STOP
+    usage: Usage = field(default_factory=Usage)
+
+    def add(self, event: Event) -> None:
+        """Take in one event; those that say nothing about the answer are skipped."""
+        match event:
+            case Text():
+                self.text.append(event.text)
+                self.logprobs.extend(event.logprobs)
+            case Reasoning():
+                self.reasoning.append(event.text)
+            case ToolCall():
+                self.tool_calls.append(tool_call_reply(event))
+            case Finished():
+                self.reason, self.usage = event.reason, event.usage
+            case _:
+                pass
+
+
+def tool_call_reply(call: ToolCall) -> ToolCallReply:
+    """Return `call` as a whole reply carries it."""
+    return ToolCallReply(id=call.id, function=FunctionReply(name=call.name, arguments=call.arguments))
+
+
+def chat_completion(job: Job, created: int, gathered: list[Gathered]) -> ChatCompletion:
+    """Return the chat reply; `created` is in seconds since the epoch."""
+    wanted = job.requests[0].sampling.logprobs is not None
+    return ChatCompletion(
+        id=job.id,
+        created=created,
+        model=job.model,
+        choices=[
+            ChatChoice(
+                index=index,
+                message=_message(one),
+                logprobs=chat_logprobs(one.logprobs) if wanted else None,
+                finish_reason=one.reason.value,
+            )
+            for index, one in enumerate(gathered)
+        ],
+        usage=usage_reply([one.usage for one in gathered], job.choices),
+    )
+
+
+def completion(job: Job, created: int, gathered: list[Gathered]) -> Completion:
+    """Return the text reply; `created` is in seconds since the epoch."""
+    alternatives = job.requests[0].sampling.logprobs
+    return Completion(
+        id=job.id,
+        created=created,
+        model=job.model,
+        choices=[
+            TextChoice(
+                index=index,
+                text="".join(one.text),
+                logprobs=None if alternatives is None else text_logprobs(one.logprobs, 0, alternatives),
+                finish_reason=one.reason.value,
+            )
+            for index, one in enumerate(gathered)
+        ],
+        usage=usage_reply([one.usage for one in gathered], job.choices),
+    )
+
+
+def _message(one: Gathered) -> MessageReply:
+    text = "".join(one.text)
+    return MessageReply(
+        content=None if one.tool_calls and not text else text,
+        reasoning_content="".join(one.reasoning) if one.reasoning else UNSET,
+        tool_calls=one.tool_calls or UNSET,
+    )

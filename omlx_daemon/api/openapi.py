@@ -1,0 +1,69 @@
+"""The OpenAPI document at `/openapi.json`: Litestar's routes with msgspec's own schemas, which know every range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from omlx_cli import __version__
+from omlx_cli.contract import api
+from omlx_cli.contract.errors import ErrorReply
+from omlx_daemon.api.errors import OpenAIErrorReply
+from omlx_daemon.api.openai import replies, schema
+
+PATH = "/openapi.json"
+_REFERENCE = "#/components/schemas/{name}"
+
+_TYPES = (
+    schema.ChatCompletionBody,
+    schema.CompletionBody,
+    replies.ChatCompletion,
+    replies.Completion,
+    replies.ModelList,
+    OpenAIErrorReply,
+    ErrorReply,
+    api.Health,
+    api.Status,
+    api.PsReply,
+    api.ModelsReply,
+    api.ModelDetail,
+    api.ModelBody,
+    api.LoadBody,
+    api.UnloadBody,
+    api.PullBody,
+    api.SlotReply,
+    api.Done,
+    api.PullProgress,
+)
+
+
+class _Document(JsonRenderPlugin):
+    """Renders the document as JSON alone: no page, nothing from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(path=["/", PATH])
+        self._document = b""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        """Return the document; the first request builds it."""
+        if not self._document:
+            _, components = msgspec.json.schema_components(_TYPES, schema_hook=_any, ref_template=_REFERENCE)
+            openapi_schema["components"]["schemas"] = components
+            self._document = msgspec.json.encode(openapi_schema)
+        return self._document
+
+
+def _any(kind: type) -> dict[str, Any]:
+    """Return the schema of `object`, which may be anything."""
+    if kind is object:
+        return {"description": "any JSON value"}
+    raise NotImplementedError
+
+
+def config() -> OpenAPIConfig:
+    """Return Litestar's configuration for the document."""
+    return OpenAPIConfig(title="omlx", version=__version__, path=PATH, render_plugins=[_Document()])

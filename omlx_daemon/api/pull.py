@@ -1,0 +1,56 @@
+"""The progress of a pull as JSON lines."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar.types import Receive, Scope, Send
+
+from omlx_cli.contract.api import PullEvent, PullFailed
+from omlx_cli.contract.errors import ErrorBody, OmlxError
+from omlx_cli.contract.routes import STREAM_TYPE
+from omlx_daemon.api import errors
+from omlx_daemon.api.feed import ClientGone, Feed
+from omlx_daemon.api.streaming import ResponseWriter, joined_lines
+from omlx_daemon.core.ports import Models
+
+
+class PullStream:
+    """An ASGI app that follows one pull; the client's leaving ends its part in it.
+
+    An error before the first event is an HTTP error, a later one the stream's last line.
+    """
+
+    def __init__(self, models: Models, model: str, name: str) -> None:
+        self._models = models
+        self._model = model
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer. Raises OmlxError before anything was sent."""
+        try:
+            async with Feed([self._models.pull(self._model, self._name)], receive) as feed:
+                await self._follow(feed, scope, send)
+        except ClientGone:
+            return
+
+    async def _follow(self, feed: Feed[PullEvent], scope: Scope, send: Send) -> None:
+        events = await feed.batch()
+        writer = ResponseWriter(send, STREAM_TYPE)
+        await writer.start()
+        try:
+            while True:
+                await writer.write(joined_lines([msgspec.json.encode(event) for _, event in events]))
+                if feed.ended:
+                    break
+                events = await feed.batch()
+            await writer.finish()
+        except ClientGone:
+            raise
+        except OmlxError as error:
+            await writer.finish(_last_line(error.body))
+        except Exception as error:  # noqa: BLE001 - the status is sent: the error travels in the stream
+            await writer.finish(_last_line(errors.internal(scope, error)))
+
+
+def _last_line(body: ErrorBody) -> bytes:
+    return joined_lines([msgspec.json.encode(PullFailed(error=body))])

@@ -1,0 +1,38 @@
+"""Every response names its request and the time it took."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class Trace:
+    """ASGI middleware: gives each request an id, and each response `x-request-id` and `openai-processing-ms`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        started_s = time.monotonic()
+        identity = f"req_{uuid4().hex}"
+        scope["state"]["request_id"] = identity
+
+        async def send_traced(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                spent_ms = round((time.monotonic() - started_s) * 1000)
+                message["headers"] = [
+                    *message.get("headers", ()),
+                    (b"x-request-id", identity.encode()),
+                    (b"openai-processing-ms", str(spent_ms).encode()),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, send_traced)
+
+
+def request_id(scope: Scope) -> str:
+    """Return the id that `Trace` gave the request."""
+    return str(scope["state"]["request_id"])
