@@ -1,1 +1,5 @@
-"""The models in memory: slots, leases, eviction, and the life of each worker process. Event loop only."""
+"""The models in memory: one worker process each, leased to requests, unloaded when idle.
+
+Runs on the event loop alone. Knows the core vocabulary and the wire, neither HTTP nor mlx. Clock, spawner
+and memory probe come in through constructors.
+"""
