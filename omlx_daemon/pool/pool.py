@@ -1,0 +1,235 @@
+"""The pool: the daemon's side of inference, and of the models in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from omlx_cli.contract.api import SlotInfo
+from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_daemon.core import errors
+from omlx_daemon.core.events import Event
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.requests import GenerationRequest
+from omlx_daemon.pool.admission import Admission
+from omlx_daemon.pool.lifecycle import Lifecycle
+from omlx_daemon.pool.memory import MemoryProbe
+from omlx_daemon.pool.settings import PoolSettings
+from omlx_daemon.pool.slot import Phase, Slot
+from omlx_daemon.pool.state import StateStore
+from omlx_daemon.pool.stream import RequestStream
+from omlx_daemon.pool.worker_process import Spawner
+
+_log = logging.getLogger(__name__)
+
+
+class Pool:
+    """Implements `core.ports.Inference` and `core.ports.Slots`. Event loop only.
+
+    `clock` is monotonic, `wall` the time of day, both in seconds.
+    """
+
+    def __init__(
+        self,
+        resolve: Callable[[str], ModelSpec],
+        spawn: Spawner,
+        state: StateStore,
+        settings: PoolSettings,
+        memory: MemoryProbe,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._resolve = resolve
+        self._state = state
+        self._settings = settings
+        self._clock = clock
+        self._wall = wall
+        self._admission = Admission(memory, settings.memory_limit_bytes)
+        self._lifecycle = Lifecycle(spawn, settings, self._admission, self._is_pinned, clock)
+        self._draining = False
+        self._hurry = asyncio.Event()
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
+        """Yield the request's events, the last of them terminal; see `core.ports.Inference`."""
+        slot = await self._lease(request.model)
+        try:
+            self._check_queue(slot)
+            stream = await self._submit(slot, request)
+        except BaseException:
+            self._lifecycle.release(slot)
+            raise
+        stream.on_end = partial(self._lifecycle.release, slot)
+        self._state.count_request()
+        try:
+            async for event in stream:
+                yield event
+        finally:
+            stream.abandon()
+
+    def rows(self) -> tuple[SlotInfo, ...]:
+        """Return the rows of `omlx ps`, by name; never waits."""
+        slots = [slot for slot in self._lifecycle.slots.values() if slot.phase is not Phase.COLD]
+        return tuple(self._row(slot) for slot in sorted(slots, key=lambda slot: slot.name))
+
+    async def load(self, name: str, ttl_s: float | None) -> SlotInfo:
+        """Load a model and return its row when it is ready; None keeps the TTL. Raises OmlxError."""
+        slot = await self._lease(name)
+        try:
+            await self._lifecycle.bring_up(slot, ignore_backoff=True)
+            if ttl_s is not None:
+                slot.ttl_s = ttl_s
+        finally:
+            self._lifecycle.release(slot)
+        return self._row(slot)
+
+    async def unload(self, name: str, force: bool) -> None:
+        """Unload a model; nothing to do where it is not loaded. Raises OmlxError."""
+        slot = self._lifecycle.find(name)
+        if slot is None:
+            slot = self._lifecycle.find((await self._spec(name)).name)
+        if slot is None or slot.phase is Phase.COLD:
+            return
+        if not force and slot.is_live:
+            self._check_unloadable(slot)
+        message = f"{slot.name} was unloaded by command"
+        await self._lifecycle.bring_down(slot, ErrorBody(code=Code.CANCELLED, message=message))
+
+    async def pin(self, name: str, pinned: bool) -> SlotInfo | None:
+        """Pin or unpin a model, remembered across restarts; return its row if it is loaded. Raises OmlxError."""
+        known = name if not pinned and self._is_pinned(name) else (await self._spec(name)).name
+        try:
+            await self._state.pin(known, pinned)
+        except OSError as error:
+            raise OmlxError(Code.INTERNAL, f"the pin was not saved: {error}") from error
+        self._lifecycle.changed.set()
+        slot = self._lifecycle.find(known)
+        return self._row(slot) if slot is not None and slot.is_live else None
+
+    @property
+    def used_bytes(self) -> int:
+        """What all workers hold together."""
+        return sum(self._admission.held_bytes(slot) for slot in self._lifecycle.slots.values())
+
+    @property
+    def limit_bytes(self) -> int:
+        """What all workers may hold together."""
+        return self._admission.limit_bytes
+
+    def is_stalled(self) -> bool:
+        """Return whether a worker has work and has made no step for too long."""
+        workers = [slot.worker for slot in self._lifecycle.slots.values() if slot.worker is not None]
+        return any(worker.stalled_s() > self._settings.stall_s for worker in workers)
+
+    def expire(self) -> float | None:
+        """Begin to unload what has been idle for too long; return the seconds until the next is due, if any."""
+        return self._lifecycle.expire()
+
+    async def run(self) -> None:
+        """Load the pinned models, then unload what expires, until cancelled."""
+        preload = asyncio.create_task(self._preload())
+        try:
+            while True:
+                self._lifecycle.changed.clear()
+                await _wait(self._lifecycle.changed, self.expire())
+        finally:
+            preload.cancel()
+
+    def drain(self) -> None:
+        """Refuse new requests from now on; what runs goes on."""
+        self._draining = True
+
+    def hurry(self) -> None:
+        """Have `close` wait for nothing more."""
+        self._hurry.set()
+
+    async def close(self, deadline_s: float) -> None:
+        """Let requests finish within `deadline_s`, then end every worker; return when all are gone."""
+        self.drain()
+        hurry = asyncio.create_task(self._hurry.wait())
+        finish = asyncio.create_task(self._finish_requests())
+        await asyncio.wait([finish, hurry], timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)
+        finish.cancel()
+        reason = errors.shutting_down().body
+        end = asyncio.create_task(self._lifecycle.close(reason))
+        await asyncio.wait([end, hurry], return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        await self._lifecycle.kill(reason)
+        await end
+        try:
+            await self._state.flush()
+        except OSError as error:
+            _log.warning("the state was not saved: %s", error)
+
+    async def _lease(self, name: str) -> Slot:
+        """Return the slot of a model with a lease on it. Raises OmlxError."""
+        self._check_open()
+        slot = self._lifecycle.find(name)
+        if slot is None or not slot.is_live:
+            spec = await self._spec(name)
+            self._check_open()
+            if spec.problem:
+                raise OmlxError(Code.UNSUPPORTED_MODEL, f"{spec.name} cannot be loaded: {spec.problem}", param="model")
+            slot = self._lifecycle.slot_for(spec, name)
+        self._lifecycle.lease(slot)
+        return slot
+
+    async def _submit(self, slot: Slot, request: GenerationRequest) -> RequestStream:
+        slot.waiting += 1
+        try:
+            worker = await self._lifecycle.bring_up(slot, ignore_backoff=False)
+        finally:
+            slot.waiting -= 1
+        return worker.submit(request)
+
+    async def _spec(self, name: str) -> ModelSpec:
+        return await asyncio.to_thread(self._resolve, name)
+
+    def _is_pinned(self, name: str) -> bool:
+        return name in self._state.pinned
+
+    def _row(self, slot: Slot) -> SlotInfo:
+        return slot.row(
+            self._clock(),
+            self._wall(),
+            pinned=self._is_pinned(slot.name),
+            size_bytes=self._admission.held_bytes(slot) or slot.spec.weights_bytes,
+        )
+
+    def _check_open(self) -> None:
+        if self._draining:
+            raise errors.shutting_down()
+
+    def _check_queue(self, slot: Slot) -> None:
+        worker = self._settings.worker
+        if slot.leases > worker.max_running + worker.max_queued:
+            raise errors.queue_full(worker.max_queued)
+
+    def _check_unloadable(self, slot: Slot) -> None:
+        if self._is_pinned(slot.name):
+            raise OmlxError(Code.PINNED, f"{slot.name} is pinned", f"omlx unpin {slot.name}  first, or use --force")
+        if slot.leases:
+            raise OmlxError(Code.IN_USE, f"{slot.name} is in use", "wait until it is idle, or use --force")
+
+    async def _preload(self) -> None:
+        for name in self._state.pinned:
+            try:
+                await self.load(name, None)
+            except OmlxError as error:
+                _log.warning("pinned model %s was not loaded: %s", name, error)
+
+    async def _finish_requests(self) -> None:
+        while any(slot.leases for slot in self._lifecycle.slots.values()):
+            self._lifecycle.changed.clear()
+            await self._lifecycle.changed.wait()
+
+
+async def _wait(event: asyncio.Event, timeout_s: float | None) -> None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            await event.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,42 @@
+"""What the pool needs of the configuration, in plain numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from omlx_cli.contract.settings import Settings
+from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
+from omlx_daemon.wire.messages import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """Durations in seconds, sizes in bytes; `ttl_s` and `load_timeout_s` may be `math.inf`."""
+
+    memory_limit_bytes: int
+    ttl_s: float = 600.0
+    load_timeout_s: float = 600.0
+    stop_s: float = 10.0
+    """How long a worker may take to end by itself before it is killed."""
+    cancel_s: float = 30.0
+    """How long a cancelled request may take to end in its worker before it is forgotten."""
+    stall_s: float = 60.0
+    """Work that is pending while a worker makes no step for so long is a stall."""
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+
+    @classmethod
+    def of(cls, settings: Settings, total_memory_bytes: int) -> PoolSettings:
+        """Return the pool's share of `settings`; percentages are of `total_memory_bytes`."""
+        scheduler = settings.scheduler
+        return cls(
+            memory_limit_bytes=parse_size_bytes(settings.memory.limit, total_memory_bytes),
+            ttl_s=parse_duration_s(settings.model.ttl),
+            load_timeout_s=parse_duration_s(settings.model.load_timeout),
+            worker=WorkerSettings(
+                context_limit_tokens=settings.model.context_limit,
+                max_running=scheduler.max_running,
+                max_queued=scheduler.max_queued,
+                stall_target_s=parse_duration_s(scheduler.stall_target),
+                log_level=settings.daemon.log_level,
+            ),
+        )

@@ -1,0 +1,92 @@
+"""The events of one request, from a worker's reader to one consumer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from omlx_cli.contract.errors import Code, ErrorBody
+from omlx_daemon.core.events import Event, Failed, Queued, Reasoning, Terminal, Text
+from omlx_daemon.pool.joining import joined
+
+MAX_PENDING_EVENTS = 256
+MAX_PENDING_CHARACTERS = 4 << 20
+_TOO_SLOW = ErrorBody(
+    code=Code.CANCELLED, message="the answer was read too slowly and has been stopped", hint="read the stream faster"
+)
+
+
+class RequestStream:
+    """A bounded queue that ends in exactly one terminal event, whatever the worker does.
+
+    The producer's side (`push`, `fail`) never waits. A slow consumer gets neighbouring pieces joined; one that
+    is hopelessly slow loses the request. `ended` is the worker's view, the consumer may be gone before.
+    """
+
+    def __init__(self, request_id: str, cancel: Callable[[RequestStream], None], clock: Callable[[], float]) -> None:
+        self.id = request_id
+        self.ended = False
+        self.running = False
+        """Whether the request has left the queue for the engine."""
+        self.last_event_s = clock()
+        self.on_end: Callable[[], None] = lambda: None
+        """Called once, when the request has ended in its worker."""
+        self._cancel = cancel
+        self._clock = clock
+        self._events: deque[Event] = deque()
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def push(self, event: Event) -> bool:
+        """Take an event; False where it came after the end and was dropped."""
+        if self.ended:
+            return False
+        self.last_event_s = self._clock()
+        self.running = self.running or not isinstance(event, Queued)
+        if isinstance(event, Terminal):
+            self.ended = True
+            self._give(event)
+            self.on_end()
+        else:
+            self._give(event)
+        return True
+
+    def fail(self, error: ErrorBody) -> None:
+        """End the request with `error`, unless it has ended."""
+        self.push(Failed(error=error))
+
+    def abandon(self) -> None:
+        """Tell that nobody reads on; cancels the request unless it has ended or is being cancelled."""
+        cancel = not self.ended and not self._closed
+        self._closed = True
+        self._events.clear()
+        if cancel:
+            self._cancel(self)
+
+    def __aiter__(self) -> RequestStream:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._closed:
+                raise StopAsyncIteration
+            self._wake.clear()
+            await self._wake.wait()
+        return self._events.popleft()
+
+    def _give(self, event: Event) -> None:
+        if self._closed:
+            return
+        self._events.append(event)
+        self._closed = isinstance(event, Terminal)
+        self._wake.set()
+        if len(self._events) >= MAX_PENDING_EVENTS and not self._closed:
+            self._compact()
+
+    def _compact(self) -> None:
+        self._events = deque(joined(self._events))
+        characters = sum(len(event.text) for event in self._events if isinstance(event, Text | Reasoning))
+        if len(self._events) >= MAX_PENDING_EVENTS // 2 or characters > MAX_PENDING_CHARACTERS:
+            self._give(Failed(error=_TOO_SLOW))
+            self._cancel(self)

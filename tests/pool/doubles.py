@@ -1,0 +1,224 @@
+"""Doubles for the pool's constructor arguments: a scripted worker, a clock set by hand, a memory of chosen size."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_daemon.core import errors
+from omlx_daemon.core.events import Event, Failed, Finished, FinishReason, Usage
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.requests import GenerationRequest, TextPrompt
+from omlx_daemon.pool.memory import Estimate
+from omlx_daemon.pool.pool import Pool
+from omlx_daemon.pool.settings import PoolSettings
+from omlx_daemon.pool.state import StateStore
+from omlx_daemon.pool.worker_process import Child, Spawner
+from omlx_daemon.wire.frames import pack
+from omlx_daemon.wire.messages import Cancel, Command, Events, LoadFailed, Ready, Start, Stop, Submit
+
+_LENGTH = struct.Struct("<I")
+_COMMANDS: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+FINISHED = Finished(reason=FinishReason.STOP, usage=Usage(completion_tokens=1))
+CANCELLED = Failed(error=ErrorBody(code=Code.CANCELLED, message="cancelled"))
+
+
+class Clock:
+    """A clock that moves when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+class FakeMemory:
+    """A memory of `total` bytes; a model takes its weights, `growth` times that at best."""
+
+    def __init__(self, total: int = 1 << 40, growth: float = 1.0) -> None:
+        self.total = total
+        self.growth = growth
+        self.held: dict[int, int] = {}
+
+    def total_bytes(self) -> int:
+        return self.total
+
+    def available_bytes(self) -> int:
+        return self.total - sum(self.held.values())
+
+    def resident_bytes(self, pid: int) -> int:
+        return self.held.get(pid, 0)
+
+    def estimate(self, spec: ModelSpec) -> Estimate:
+        return Estimate(spec.weights_bytes, int(spec.weights_bytes * self.growth))
+
+
+class FakeChild:
+    """A worker that lives in the test: obeys, unless told not to, and sends what it is told to."""
+
+    def __init__(self, pid: int, memory: FakeMemory) -> None:
+        self.pid = pid
+        self.reader = asyncio.StreamReader()
+        self.commands: list[Command] = []
+        self.start: Start | None = None
+        self.loads = True
+        self.holds_bytes = 0
+        self.obeys_stop = True
+        self.obeys_cancel = True
+        self.killed = False
+        self._memory = memory
+        self._exit: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    @property
+    def alive(self) -> bool:
+        return not self._exit.done()
+
+    def send(self, frame: bytes) -> None:
+        command = _COMMANDS.decode(frame[_LENGTH.size :])
+        self.commands.append(command)
+        match command:
+            case Start():
+                self.start = command
+                if self.loads:
+                    self.become_ready()
+            case Cancel() if self.obeys_cancel:
+                self.say(command.id, CANCELLED)
+            case Stop() if self.obeys_stop:
+                self.end(0)
+            case _:
+                pass
+
+    def become_ready(self) -> None:
+        self._memory.held[self.pid] = self.holds_bytes
+        self.note(Ready(weights_bytes=self.holds_bytes))
+
+    def fail_load(self, error: ErrorBody) -> None:
+        self.note(LoadFailed(error=error))
+        self.end(1)
+
+    def note(self, message: msgspec.Struct) -> None:
+        if self.alive:
+            self.reader.feed_data(pack(message))
+
+    def say(self, request_id: str, *events: Event) -> None:
+        self.note(Events(items=tuple((request_id, event) for event in events)))
+
+    def submitted(self) -> list[str]:
+        return [command.request.id for command in self.commands if isinstance(command, Submit)]
+
+    def end(self, code: int) -> None:
+        if self.alive:
+            self._memory.held.pop(self.pid, None)
+            self.reader.feed_eof()
+            self._exit.set_result(code)
+
+    async def wait(self) -> int:
+        return await asyncio.shield(self._exit)
+
+    def kill(self) -> None:
+        self.killed = True
+        self.end(-9)
+
+    def close(self) -> None:
+        self._memory.held.pop(self.pid, None)
+
+
+class FakeSpawner:
+    """Hands out `FakeChild`ren and remembers them; `prepare` sets each one up."""
+
+    def __init__(self, memory: FakeMemory, prepare: Callable[[FakeChild], None] = lambda child: None) -> None:
+        self.children: list[FakeChild] = []
+        self.prepare = prepare
+        self._memory = memory
+
+    async def __call__(self, name: str) -> Child:
+        child = FakeChild(100 + len(self.children), self._memory)
+        self.prepare(child)
+        self.children.append(child)
+        return child
+
+    @property
+    def alive(self) -> list[FakeChild]:
+        return [child for child in self.children if child.alive]
+
+
+class Fixture:
+    """A pool of fakes: models `a`, `b`, `c` (alias `A1` of `a`) of 100 bytes each."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        limit: int = 1 << 30,
+        growth: float = 1.0,
+        spawn: Spawner | None = None,
+        settings: PoolSettings | None = None,
+    ) -> None:
+        self.clock = Clock()
+        self.memory = FakeMemory(growth=growth)
+        self.spawner = FakeSpawner(self.memory)
+        self.state = StateStore(home / "state.json")
+        self.broken = ModelSpec(name="broken", path="/m/x", source="omlx", weights_bytes=1, problem="no safetensors")
+        self.specs = {name: _spec(name) for name in ("a", "b", "c")}
+        self.pool = Pool(
+            self.resolve,
+            spawn or self.spawner,
+            self.state,
+            settings or PoolSettings(memory_limit_bytes=limit, stop_s=5.0, cancel_s=5.0),
+            self.memory,
+            clock=self.clock,
+            wall=lambda: 1_700_000_000.0,
+        )
+
+    def resolve(self, name: str) -> ModelSpec:
+        if name == "broken":
+            return self.broken
+        spec = self.specs.get("a" if name == "A1" else name)
+        if spec is None:
+            raise errors.model_not_found(name, list(self.specs))
+        return spec
+
+
+def _spec(name: str) -> ModelSpec:
+    return ModelSpec(name=name, path=f"/m/{name}", source="omlx", weights_bytes=100)
+
+
+def request(request_id: str, model: str = "a", text: str = "hello") -> GenerationRequest:
+    return GenerationRequest(id=request_id, model=model, prompt=TextPrompt(text=text))
+
+
+class Reader:
+    """Reads one request to its end, in a task of its own."""
+
+    def __init__(self, pool: Pool, asked: GenerationRequest) -> None:
+        self.events: list[Event] = []
+        self.error: OmlxError | None = None
+        self.task = asyncio.create_task(self._read(pool, asked))
+
+    async def _read(self, pool: Pool, asked: GenerationRequest) -> None:
+        try:
+            async for event in pool.generate(asked):
+                self.events.append(event)
+        except OmlxError as error:
+            self.error = error
+
+    @property
+    def terminals(self) -> list[Event]:
+        return [event for event in self.events if isinstance(event, Finished | Failed)]
+
+    async def leave(self) -> None:
+        self.task.cancel()
+        await asyncio.wait([self.task])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until `condition` holds; a test that waits for 20 s fails."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)

@@ -1,0 +1,76 @@
+"""A small real worker process that speaks the wire without a model; the model's name says how it behaves."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import msgspec
+
+from omlx_cli.contract.errors import Code, ErrorBody
+from omlx_daemon.core.events import Failed, Finished, FinishReason, Prefill, Queued, Text, Usage
+from omlx_daemon.core.requests import GenerationRequest, TextPrompt
+from omlx_daemon.wire.frames import pack, receive
+from omlx_daemon.wire.messages import Cancel, Command, Events, LoadFailed, LoadProgress, Ready, Start, Stop, Submit
+
+
+def main() -> None:
+    connection = socket.socket(fileno=int(sys.argv[sys.argv.index("--fd") + 1]))
+    decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+    start = receive(connection, decoder)
+    assert isinstance(start, Start)
+    sys.stderr.write("the double is up\n")
+    sys.stderr.flush()
+    load(start.model, connection)
+    while (command := receive(connection, decoder)) is not None:
+        match command:
+            case Submit():
+                answer(start.model, command.request, connection)
+            case Cancel():
+                error = ErrorBody(code=Code.CANCELLED, message="cancelled")
+                say(connection, command.id, Failed(error=error))
+            case Stop() if start.model != "stubborn":
+                return
+            case _:
+                pass
+
+
+def load(model: str, connection: socket.socket) -> None:
+    connection.sendall(pack(LoadProgress(step="weights", share=0.5)))
+    if model == "hang-load":
+        connection.recv(1)  # until the daemon is gone
+        sys.exit(0)
+    if model == "wedge-load":
+        time.sleep(600)
+    if model == "crash-load":
+        os._exit(7)
+    if model == "fail-load":
+        connection.sendall(pack(LoadFailed(error=ErrorBody(code=Code.UNSUPPORTED_MODEL, message="no such layers"))))
+        sys.exit(1)
+    connection.sendall(pack(Ready(weights_bytes=5, backend="cpu")))
+
+
+def answer(model: str, request: GenerationRequest, connection: socket.socket) -> None:
+    prompt = request.prompt.text if isinstance(request.prompt, TextPrompt) else ""
+    say(connection, request.id, Queued(prompt_tokens=1), Prefill(done_tokens=1, total_tokens=1))
+    if model == "garbage":
+        connection.sendall(b"\x05\x00\x00\x00hello")
+    elif model == "torn":
+        connection.sendall(pack(Events(items=((request.id, Text(text="x" * 100)),)))[:50])
+        os._exit(0)
+    elif prompt != "wait":
+        finished = Finished(reason=FinishReason.STOP, usage=Usage(completion_tokens=1))
+        say(connection, request.id, Text(text=prompt[::-1]), finished)
+
+
+def say(connection: socket.socket, request_id: str, *events: Queued | Prefill | Text | Finished | Failed) -> None:
+    connection.sendall(pack(Events(items=tuple((request_id, event) for event in events))))
+
+
+if __name__ == "__main__":
+    main()
