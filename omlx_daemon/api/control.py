@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from litestar import MediaType, Request, Response, Router, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import JSONBody
 from litestar.types import ASGIApp
 
 from omlx_cli.contract import routes
@@ -42,13 +44,13 @@ _PROGRESS = {
 
 
 @get(routes.STATUS)
-async def status(daemon: Daemon) -> Status:
+async def status(daemon: NamedDependency[Daemon]) -> Status:
     """Show the daemon, its models and its memory."""
     return daemon.status()
 
 
 @get(routes.PS, media_type=MediaType.JSON)
-async def ps(request: Request[Any, Any, Any], slots: Slots) -> Response[PsReply]:
+async def ps(request: Request[Any, Any, Any], slots: NamedDependency[Slots]) -> Response[PsReply]:
     """List the models in memory; with `Accept: text/plain` as the finished table."""
     rows = slots.rows()
     if request.headers.get("accept", "").startswith("text/plain"):
@@ -57,58 +59,58 @@ async def ps(request: Request[Any, Any, Any], slots: Slots) -> Response[PsReply]
 
 
 @get(routes.MODELS)
-async def list_models(models: Models) -> ModelsReply:
+async def list_models(models: NamedDependency[Models]) -> ModelsReply:
     """List the models on disk."""
     return ModelsReply(models=tuple(await models.list()))
 
 
 @post(routes.SHOW, status_code=200, dto=StrictBody[ModelBody], responses=CONTROL_ERRORS)
-async def show(data: ModelBody, models: Models) -> ModelDetail:
+async def show(data: JSONBody[ModelBody], models: NamedDependency[Models]) -> ModelDetail:
     """Describe one model on disk."""
     return await models.show(data.model)
 
 
 @post(routes.PULL, status_code=200, dto=StrictBody[PullBody], responses=_PROGRESS)
-async def pull(data: PullBody, models: Models) -> ASGIApp:
+async def pull(data: JSONBody[PullBody], models: NamedDependency[Models]) -> ASGIApp:
     """Fetch or import a model."""
     return PullStream(models, data.model, data.name)
 
 
 @post(routes.REMOVE, status_code=200, dto=StrictBody[ModelBody], responses=CONTROL_ERRORS)
-async def remove(data: ModelBody, models: Models) -> Done:
+async def remove(data: JSONBody[ModelBody], models: NamedDependency[Models]) -> Done:
     """Delete a model's files."""
     return Done(message=await models.remove(data.model))
 
 
 @post(routes.LOAD, status_code=200, dto=StrictBody[LoadBody], responses=CONTROL_ERRORS)
-async def load(data: LoadBody, slots: Slots) -> SlotReply:
+async def load(data: JSONBody[LoadBody], slots: NamedDependency[Slots]) -> SlotReply:
     """Load a model; the answer comes when it is ready."""
     return SlotReply(model=await slots.load(data.model, _ttl_s(data.ttl)))
 
 
 @post(routes.UNLOAD, status_code=200, dto=StrictBody[UnloadBody], responses=CONTROL_ERRORS)
-async def unload(data: UnloadBody, slots: Slots) -> Done:
+async def unload(data: JSONBody[UnloadBody], slots: NamedDependency[Slots]) -> Done:
     """Unload a model."""
     await slots.unload(data.model, data.force)
     return Done(message=f"{data.model} is unloaded")
 
 
 @post(routes.PIN, status_code=200, dto=StrictBody[ModelBody], responses=CONTROL_ERRORS)
-async def pin(data: ModelBody, slots: Slots) -> Done:
+async def pin(data: JSONBody[ModelBody], slots: NamedDependency[Slots]) -> Done:
     """Keep a model in memory once it is loaded."""
     await slots.pin(data.model, True)
     return Done(message=f"{data.model} is pinned")
 
 
 @post(routes.UNPIN, status_code=200, dto=StrictBody[ModelBody], responses=CONTROL_ERRORS)
-async def unpin(data: ModelBody, slots: Slots) -> Done:
+async def unpin(data: JSONBody[ModelBody], slots: NamedDependency[Slots]) -> Done:
     """Let a model be unloaded again."""
     await slots.pin(data.model, False)
     return Done(message=f"{data.model} is no longer pinned")
 
 
 @post(routes.SHUTDOWN, status_code=202, responses=CONTROL_ERRORS)
-async def shutdown(daemon: Daemon) -> Done:
+async def shutdown(daemon: NamedDependency[Daemon]) -> Done:
     """Begin a graceful stop."""
     daemon.request_shutdown()
     return Done(message="the daemon is stopping")

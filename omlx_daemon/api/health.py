@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from litestar import Response, Router, get
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 
 from omlx_cli.contract import routes
@@ -11,7 +12,7 @@ from omlx_daemon.core.ports import Daemon
 
 
 @get(routes.HEALTH)
-async def health(daemon: Daemon) -> Health:
+async def health(daemon: NamedDependency[Daemon]) -> Health:
     """Say who is answering; 200 as long as the daemon lives."""
     return daemon.health()
 
@@ -20,7 +21,7 @@ _NOT_READY = {503: ResponseSpec(Health, generate_examples=False, description="Al
 
 
 @get(routes.READY, responses=_NOT_READY)
-async def ready(daemon: Daemon) -> Response[Health]:
+async def ready(daemon: NamedDependency[Daemon]) -> Response[Health]:
     """Answer 200 when the daemon takes requests, else 503 with its state."""
     now = daemon.health()
     if now.state is DaemonState.READY:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from litestar import Router, get, post
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, JSONBody
 from litestar.types import ASGIApp
 
 from omlx_cli.contract import routes
@@ -33,26 +35,30 @@ def _answers(reply: type) -> dict[int, ResponseSpec]:
 
 
 @get(routes.OPENAI_MODELS, responses=OPENAI_ERRORS)
-async def list_models(models: Models) -> ModelList:
+async def list_models(models: NamedDependency[Models]) -> ModelList:
     """List the models that can be loaded."""
     return model_list(await models.list())
 
 
 @get(f"{routes.OPENAI_MODELS}/{{model_id:path}}", responses=OPENAI_ERRORS)
-async def get_model(model_id: str, models: Models) -> ModelReply:
+async def get_model(model_id: FromPath[str], models: NamedDependency[Models]) -> ModelReply:
     """Describe one model; its name may contain slashes."""
     detail = await models.show(model_id.removeprefix("/"))
     return model_reply(detail.model)
 
 
 @post(routes.CHAT_COMPLETIONS, status_code=200, dto=OpenAIBody[ChatCompletionBody], responses=_answers(ChatCompletion))
-async def chat_completions(data: ChatCompletionBody, inference: Inference, keep_alive_s: float) -> ASGIApp:
+async def chat_completions(
+    data: JSONBody[ChatCompletionBody], inference: NamedDependency[Inference], keep_alive_s: NamedDependency[float]
+) -> ASGIApp:
     """Answer a conversation."""
     return Answer(inference, chat_job(data), CHAT, keep_alive_s)
 
 
 @post(routes.COMPLETIONS, status_code=200, dto=OpenAIBody[CompletionBody], responses=_answers(Completion))
-async def completions(data: CompletionBody, inference: Inference, keep_alive_s: float) -> ASGIApp:
+async def completions(
+    data: JSONBody[CompletionBody], inference: NamedDependency[Inference], keep_alive_s: NamedDependency[float]
+) -> ASGIApp:
     """Continue a text."""
     return Answer(inference, completion_job(data), TEXT, keep_alive_s)
 

@@ -1,0 +1,288 @@
+"""Small stand-ins for the daemon's parts: each model name is a script of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from omlx_cli.contract.api import (
+    DaemonInfo,
+    DaemonState,
+    Health,
+    ModelDetail,
+    ModelInfo,
+    PullDone,
+    PullEvent,
+    PullFailed,
+    PullProgress,
+    SlotInfo,
+    SlotState,
+    Status,
+)
+from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_daemon.core.errors import model_not_found, prompt_too_long, queue_full
+from omlx_daemon.core.events import (
+    Alternative,
+    Event,
+    Failed,
+    Finished,
+    FinishReason,
+    Prefill,
+    Queued,
+    Reasoning,
+    Text,
+    TokenLogprob,
+    ToolCall,
+    Usage,
+)
+from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, TextPrompt
+
+WORDS = ("The", " sky", " is", " blue", ".")
+PROMPT_TOKENS = 7
+
+
+def model(name: str, problem: str = "") -> ModelInfo:
+    """Return a model on disk."""
+    return ModelInfo(
+        name=name, source="omlx", path="", size_bytes=98_400_000, modified_at="2026-01-02T03:04:05Z", problem=problem
+    )
+
+
+def slot(name: str = "sky") -> SlotInfo:
+    """Return a loaded model."""
+    return SlotInfo(name=name, state=SlotState.IDLE, size_bytes=98_400_000)
+
+
+class ScriptedInference:
+    """Plays the script that the model's name says, and remembers what it was asked and what was cancelled."""
+
+    def __init__(self) -> None:
+        self.requests: list[GenerationRequest] = []
+        self.closed: set[str] = set()
+        self.started: set[str] = set()
+
+    async def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
+        """Play one script."""
+        self.requests.append(request)
+        self.started.add(request.id)
+        try:
+            async for event in self._script(request):
+                yield event
+        finally:
+            self.closed.add(request.id)
+
+    def _script(self, request: GenerationRequest) -> AsyncIterator[Event]:
+        scripts = {
+            "sky": _answer,
+            "org/sky": _answer,
+            "endless": _endless,
+            "loading": _loading,
+            "prefilling": _prefilling,
+            "full": _full,
+            "long": _long,
+            "crashing": _crashing,
+            "raising": _raising,
+            "raising-late": _raising_late,
+            "silent": _silent,
+            "thinking": _thinking,
+        }
+        if request.model not in scripts:
+            raise model_not_found(request.model, list(scripts))
+        return scripts[request.model](request)
+
+
+def logprob(text: str, count: int) -> TokenLogprob:
+    """Return a token with `count` alternatives."""
+    top = tuple(Alternative(text=f"{text}~{rank}", logprob=-1.0 - rank) for rank in range(count - 1))
+    chosen = Alternative(text=text, logprob=-0.25, token_bytes=text.encode())
+    return TokenLogprob(chosen=chosen, top=(chosen, *top) if count else ())
+
+
+def usage(request: GenerationRequest, tokens: int) -> Usage:
+    """Return what a script cost; later choices find more in the cache than the first."""
+    choice = int(request.id.rpartition(".")[2])
+    return Usage(prompt_tokens=PROMPT_TOKENS, completion_tokens=tokens, cached_hot_tokens=min(2 + choice, 6))
+
+
+async def _answer(request: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued(prompt_tokens=PROMPT_TOKENS)
+    yield Prefill(done_tokens=2, total_tokens=PROMPT_TOKENS, cached_hot_tokens=2)
+    if request.echo and isinstance(request.prompt, TextPrompt):
+        yield Text(text=request.prompt.text)
+    sampling = request.sampling
+    words = WORDS[: sampling.max_tokens or len(WORDS)]
+    for word in words:
+        if word.strip() in sampling.stop:
+            yield Finished(reason=FinishReason.STOP, usage=usage(request, 1), stop_text=word)
+            return
+        report = () if sampling.logprobs is None else (logprob(word, sampling.logprobs),)
+        yield Text(text=word, logprobs=report)
+        await asyncio.sleep(0)
+    reason = FinishReason.STOP if len(words) == len(WORDS) else FinishReason.LENGTH
+    yield Finished(reason=reason, usage=usage(request, len(words)))
+
+
+async def _endless(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued()
+    while True:
+        yield Text(text="on ")
+        await asyncio.sleep(0.001)
+
+
+async def _loading(_: GenerationRequest) -> AsyncIterator[Event]:
+    await asyncio.Event().wait()
+    yield Queued()
+
+
+async def _prefilling(request: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued(position=3)
+    for done in range(1, 4):
+        await asyncio.sleep(0.02)
+        yield Prefill(done_tokens=done * 100, total_tokens=300)
+    await asyncio.sleep(0.2)
+    yield Text(text="ok")
+    yield Finished(reason=FinishReason.STOP, usage=usage(request, 1))
+
+
+async def _full(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Failed(error=queue_full(512).body)
+
+
+async def _long(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Failed(error=prompt_too_long(9018, 8192).body)
+
+
+async def _crashing(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued()
+    yield Text(text="The")
+    yield Failed(error=ErrorBody(code=Code.WORKER_CRASHED, message="the worker of crashing ended: signal 9"))
+
+
+async def _raising(request: GenerationRequest) -> AsyncIterator[Event]:
+    if request.id:
+        raise RuntimeError("/secret/place")
+    yield Queued()
+
+
+async def _raising_late(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued()
+    await asyncio.sleep(0.01)
+    raise RuntimeError("/secret/place")
+
+
+async def _silent(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued()
+
+
+async def _thinking(request: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued()
+    yield Reasoning(text="Hm")
+    yield Reasoning(text="m.")
+    yield ToolCall(id="call_1", name="look", arguments='{"at":"sky"}')
+    yield ToolCall(id="call_2", name="think", arguments="{}")
+    yield Finished(reason=FinishReason.TOOL_CALLS, usage=Usage(completion_tokens=9, reasoning_tokens=2))
+
+
+class ShelfModels:
+    """Two models that can be loaded and one that cannot; a pull waits in the middle where it is told to."""
+
+    def __init__(self) -> None:
+        self.models = {name: model(name) for name in ("sky", "org/sky")} | {"broken": model("broken", "no weights")}
+        self.pull_closed = False
+
+    async def list(self) -> list[ModelInfo]:
+        """Return every model."""
+        return list(self.models.values())
+
+    async def show(self, name: str) -> ModelDetail:
+        """Return one model."""
+        if name not in self.models:
+            raise model_not_found(name, list(self.models))
+        return ModelDetail(model=self.models[name], config={"model_type": "llama"})
+
+    async def remove(self, name: str) -> str:
+        """Say what would be deleted."""
+        if name == "org/sky":
+            raise OmlxError(Code.IN_USE, "org/sky is loaded", "omlx unload org/sky")
+        return f"deleted {(await self.show(name)).model.name}"
+
+    async def pull(self, model: str, name: str) -> AsyncIterator[PullEvent]:
+        """Play a pull."""
+        if model == "nowhere":
+            raise OmlxError(Code.INVALID_REQUEST, "nowhere is no model", param="model")
+        try:
+            yield PullProgress(step="download", done_bytes=5, total_bytes=10)
+            if model == "stuck":
+                await asyncio.Event().wait()
+            if model == "broken":
+                yield PullFailed(error=ErrorBody(code=Code.PULL_FAILED, message="the hub is away"))
+                return
+            if model == "bug":
+                raise RuntimeError("/secret/place")
+            yield PullDone(model=self.models["sky"])
+        finally:
+            self.pull_closed = True
+
+
+class OneSlot:
+    """One model in memory."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[object, ...]] = []
+
+    def rows(self) -> tuple[SlotInfo, ...]:
+        """Return the one row."""
+        return (slot(),)
+
+    async def load(self, name: str, ttl_s: float | None) -> SlotInfo:
+        """Remember the call."""
+        self.calls.append(("load", name, ttl_s))
+        if name == "huge":
+            raise OmlxError(Code.INSUFFICIENT_MEMORY, "huge needs 90 GB and 8 GB are free", retry_after_s=1.5)
+        return slot(name)
+
+    async def unload(self, name: str, force: bool) -> None:
+        """Remember the call; a pinned model stays."""
+        self.calls.append(("unload", name, force))
+        if name == "pinned" and not force:
+            raise OmlxError(Code.PINNED, "pinned is pinned", "omlx unpin pinned")
+
+    async def pin(self, name: str, pinned: bool) -> SlotInfo | None:
+        """Remember the call."""
+        self.calls.append(("pin", name, pinned))
+        return slot(name)
+
+
+class StillDaemon:
+    """A daemon that only says what it is."""
+
+    def __init__(self) -> None:
+        self.state = DaemonState.READY
+        self.stopping = False
+
+    def health(self) -> Health:
+        """Return who answers."""
+        return Health(state=self.state, version="1.2.3", prefix="", pid=42, start_id="abc")
+
+    def info(self) -> DaemonInfo:
+        """Return the description."""
+        return DaemonInfo(version="1.2.3", pid=42, start_id="abc", prefix="", home="", socket="")
+
+    def status(self) -> Status:
+        """Return the picture."""
+        return Status(daemon=self.info(), models=(slot(),), running=1)
+
+    def request_shutdown(self) -> None:
+        """Remember the request."""
+        self.stopping = True
+
+
+def text_of(request: GenerationRequest) -> str:
+    """Return the text of a request's prompt, whatever its form."""
+    match request.prompt:
+        case ChatPrompt():
+            return "|".join(f"{message.role}:{message.content}" for message in request.prompt.messages)
+        case TextPrompt():
+            return request.prompt.text
+        case _:
+            return ",".join(map(str, request.prompt.token_ids))

@@ -1,0 +1,119 @@
+"""The real app on a real uvicorn, on a free TCP port and a unix socket, in a thread."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from omlx_cli.contract.settings import ServerSettings, Settings
+from omlx_daemon.api.app import create_app
+from tests.api.ports import OneSlot, ScriptedInference, ShelfModels, StillDaemon
+
+JSON = {"content-type": "application/json"}
+
+
+class Served:
+    """One running app and the parts behind it."""
+
+    def __init__(self, settings: ServerSettings, unix_path: Path) -> None:
+        self.inference = ScriptedInference()
+        self.models = ShelfModels()
+        self.slots = OneSlot()
+        self.daemon = StillDaemon()
+        self.settings = settings
+        self.unix_path = unix_path
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        """The base of every route over TCP."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def connect(self) -> http.client.HTTPConnection:
+        """Return a connection over TCP."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def connect_unix(self) -> http.client.HTTPConnection:
+        """Return a connection over the unix socket."""
+        connection = http.client.HTTPConnection("localhost", timeout=20)
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.connect(str(self.unix_path))
+        return connection
+
+    def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
+        """Return the answer over TCP; a body that is no bytes is sent as JSON."""
+        return exchange(self.connect(), method, path, body, headers)
+
+    def ask_unix(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
+        """Return the answer over the unix socket."""
+        return exchange(self.connect_unix(), method, path, body, headers)
+
+
+class Answer:
+    """One whole response."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = {name.lower(): value for name, value in response.getheaders()}
+        self.text = response.read().decode()
+
+    @property
+    def json(self) -> Any:
+        """The body, decoded."""
+        return json.loads(self.text)
+
+
+def exchange(
+    connection: http.client.HTTPConnection, method: str, path: str, body: object, headers: dict[str, str] | None
+) -> Answer:
+    """Send one request and return its answer."""
+    data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+    try:
+        connection.request(method, path, data, JSON if headers is None else headers)
+        return Answer(connection.getresponse())
+    finally:
+        connection.close()
+
+
+@contextmanager
+def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator[Served]:
+    """Serve until the block ends."""
+    served = Served(settings or ServerSettings(), unix_path)
+    app = create_app(served.inference, served.models, served.slots, served.daemon, Settings(server=served.settings))
+    sockets = [_bound(socket.AF_INET, ("127.0.0.1", 0)), _bound(socket.AF_UNIX, str(unix_path))]
+    served.port = sockets[0].getsockname()[1]
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, args=(sockets,))
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield served
+    finally:
+        server.should_exit = True
+        thread.join()
+        for listener in sockets:
+            listener.close()
+
+
+def until(condition: Callable[[], bool], patience_s: float = 20) -> None:
+    """Wait until `condition` holds. Raises AssertionError where it does not in time."""
+    deadline_s = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "waited in vain"
+        time.sleep(0.005)
+
+
+def _bound(family: socket.AddressFamily, address: object) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.bind(address)  # type: ignore[arg-type]
+    listener.listen(64)
+    return listener

@@ -1,0 +1,205 @@
+"""Whole chat answers, and how a body becomes a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Priority
+from tests.api.ports import PROMPT_TOKENS, text_of
+from tests.api.serving import Served
+
+CHAT = "/v1/chat/completions"
+ASK = [{"role": "user", "content": "Why is the sky blue?"}]
+
+
+def chat(served: Served, **fields: object) -> Any:
+    answer = served.ask("POST", CHAT, {"model": "sky", "messages": ASK, **fields})
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def request_of(served: Served, **fields: object) -> GenerationRequest:
+    chat(served, **fields)
+    return served.inference.requests[-1]
+
+
+def test_a_whole_answer(served: Served) -> None:
+    answer = served.ask("POST", CHAT, {"model": "sky", "messages": ASK})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-request-id"].startswith("req_")
+    assert int(answer.headers["openai-processing-ms"]) >= 0
+    reply = answer.json
+    assert reply.pop("id").startswith("chatcmpl-")
+    assert reply.pop("created") > 1_700_000_000
+    assert reply == {
+        "object": "chat.completion",
+        "model": "sky",
+        "choices": [
+            {
+                "index": 0,
+                "message": {"role": "assistant", "content": "The sky is blue.", "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop",
+            }
+        ],
+        "usage": {
+            "prompt_tokens": PROMPT_TOKENS,
+            "completion_tokens": 5,
+            "total_tokens": PROMPT_TOKENS + 5,
+            "prompt_tokens_details": {"cached_tokens": 2, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "reasoning_tokens": 0,
+                "audio_tokens": 0,
+                "accepted_prediction_tokens": 0,
+                "rejected_prediction_tokens": 0,
+            },
+        },
+    }
+
+
+def test_each_choice_has_its_own_seed_and_the_prompt_counts_once(served: Served) -> None:
+    reply = chat(served, n=3, seed=11)
+    assert [choice["index"] for choice in reply["choices"]] == [0, 1, 2]
+    assert reply["usage"]["prompt_tokens"] == PROMPT_TOKENS
+    assert reply["usage"]["completion_tokens"] == 15
+    assert reply["usage"]["prompt_tokens_details"]["cached_tokens"] == 2
+    asked = served.inference.requests[-3:]
+    seeds = [request.sampling.seed for request in asked]
+    assert seeds[0] == 11
+    assert len({request.id for request in asked}) == len(set(seeds)) == 3
+    chat(served, n=3, seed=11)
+    assert [request.sampling.seed for request in served.inference.requests[-3:]] == seeds
+
+
+def test_logprobs(served: Served) -> None:
+    choice = chat(served, logprobs=True, top_logprobs=2, max_tokens=1)["choices"][0]
+    assert choice["finish_reason"] == "length"
+    (entry,) = choice["logprobs"]["content"]
+    assert entry["token"] == "The"
+    assert entry["bytes"] == list(b"The")
+    assert [other["token"] for other in entry["top_logprobs"]] == ["The", "The~0"]
+    assert chat(served, logprobs=True)["choices"][0]["logprobs"]["content"][0]["top_logprobs"] == []
+
+
+def test_reasoning_and_tool_calls(served: Served) -> None:
+    reply = chat(served, model="thinking")
+    message = reply["choices"][0]["message"]
+    assert message["content"] is None
+    assert message["reasoning_content"] == "Hmm."
+    assert [call["id"] for call in message["tool_calls"]] == ["call_1", "call_2"]
+    assert message["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at":"sky"}'}
+    assert reply["choices"][0]["finish_reason"] == "tool_calls"
+    assert reply["usage"]["completion_tokens_details"]["reasoning_tokens"] == 2
+
+
+def test_every_sampling_field_arrives(served: Served) -> None:
+    sampling = request_of(
+        served,
+        temperature=0.5,
+        top_p=0.9,
+        top_k=40,
+        min_p=0.05,
+        repetition_penalty=1.1,
+        presence_penalty=-1,
+        frequency_penalty=2,
+        seed=7,
+        logit_bias={"5": -100, "9": 3.5},
+        logprobs=True,
+        top_logprobs=4,
+        stop=["blue", "green"],
+        max_tokens=3,
+        ignore_eos=True,
+    ).sampling
+    assert (sampling.temperature, sampling.top_p, sampling.top_k, sampling.min_p) == (0.5, 0.9, 40, 0.05)
+    assert (sampling.repetition_penalty, sampling.presence_penalty, sampling.frequency_penalty) == (1.1, -1, 2)
+    assert sampling.logit_bias == {5: -100, 9: 3.5}
+    assert (sampling.seed, sampling.logprobs, sampling.max_tokens) == (7, 4, 3)
+    assert sampling.stop == ("blue", "green")
+    assert sampling.ignore_eos
+
+
+def test_defaults_are_left_to_the_model(served: Served) -> None:
+    sampling = request_of(served, temperature=None, stop=None, seed=None).sampling
+    assert sampling.temperature is sampling.top_p is sampling.top_k is sampling.seed is sampling.max_tokens is None
+    assert sampling.stop == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "top_k"), [({"top_k": -1}, 0), ({"top_k": 0}, 0), ({"top_p": 0}, 1), ({"top_p": 0, "top_k": 9}, 1)]
+)
+def test_edges_of_top_k_and_top_p(served: Served, given: dict[str, object], top_k: int) -> None:
+    sampling = request_of(served, **given).sampling
+    assert sampling.top_k == top_k
+    assert sampling.top_p is None
+
+
+def test_max_completion_tokens_wins(served: Served) -> None:
+    assert request_of(served, max_tokens=4, max_completion_tokens=2).sampling.max_tokens == 2
+
+
+def test_a_negative_seed_is_a_seed(served: Served) -> None:
+    seed = request_of(served, seed=-5).sampling.seed
+    assert seed is not None
+    assert 0 <= seed < 2**63
+
+
+def test_a_stop_string_alone(served: Served) -> None:
+    reply = chat(served, stop="is")
+    assert reply["choices"][0]["message"]["content"] == "The sky"
+    assert reply["choices"][0]["finish_reason"] == "stop"
+
+
+def test_roles_and_parts(served: Served) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    request = request_of(
+        served,
+        messages=[
+            {"role": "developer", "content": "be brief"},
+            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "assistant", "content": None, "tool_calls": [call], "reasoning_content": "hm"},
+            {"role": "tool", "content": "42", "tool_call_id": "c"},
+        ],
+    )
+    assert text_of(request) == "system:be brief|user:ab|assistant:|tool:42"
+    assert isinstance(request.prompt, ChatPrompt)
+    assert request.prompt.messages[2].tool_calls == (call,)
+    assert request.prompt.messages[2].reasoning == "hm"
+    assert request.prompt.messages[3].tool_call_id == "c"
+
+
+def test_template_arguments(served: Served) -> None:
+    prompt = request_of(served, chat_template_kwargs={"enable_thinking": False}, reasoning_effort="low").prompt
+    assert isinstance(prompt, ChatPrompt)
+    assert prompt.template_kwargs == {"enable_thinking": False, "reasoning_effort": "low"}
+
+
+def test_client_and_priority(served: Served) -> None:
+    request = request_of(served, user="agent-7", priority="interactive")
+    assert (request.client, request.priority) == ("agent-7", Priority.INTERACTIVE)
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        {"user": "u"},
+        {"metadata": {"a": "b"}},
+        {"store": False},
+        {"service_tier": "flex"},
+        {"stream_options": {"include_usage": True, "include_obfuscation": False}},
+        {"parallel_tool_calls": True},
+        {"tools": []},
+        {"tools": None, "tool_choice": "auto"},
+        {"tool_choice": "none"},
+        {"response_format": {"type": "text"}},
+        {"modalities": ["text"]},
+        {"prompt_cache_key": "k", "safety_identifier": "s", "verbosity": "low"},
+        {"an_extra_of_some_client": {"deep": [1, 2, 3]}},
+        {"functions": [], "function_call": None, "audio": None, "prediction": None},
+        {"logit_bias": {}, "stop": [], "n": 1, "top_logprobs": None},
+    ],
+    ids=lambda fields: ",".join(fields),
+)
+def test_what_changes_nothing_is_accepted(served: Served, harmless: dict[str, object]) -> None:
+    assert chat(served, **harmless)["choices"][0]["message"]["content"] == "The sky is blue."
