@@ -1,0 +1,248 @@
+"""The engine: one tick is one decode step for all that run, then one prefill chunk for those whose turn it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection
+
+from omlx_cli.contract.errors import Code, ErrorBody
+from omlx_daemon.core.errors import shutting_down
+from omlx_daemon.core.events import Event, FinishReason, Prefill, Terminal, Text
+from omlx_daemon.wire.messages import Report
+from omlx_daemon.worker.engine.meter import Meter
+from omlx_daemon.worker.engine.pace import Pace
+from omlx_daemon.worker.engine.ports import BatchLostError, Runner, Sampled
+from omlx_daemon.worker.engine.ports import Prefill as PrefillRows
+from omlx_daemon.worker.engine.scheduler import Chunk, Scheduler
+from omlx_daemon.worker.engine.sequence import Sequence
+from omlx_daemon.worker.engine.tickets import Ticket, Tickets
+
+log = logging.getLogger(__name__)
+
+Item = tuple[str, Event]
+"""A request's id and one of its events."""
+CANCELLED = ErrorBody(code=Code.CANCELLED, message="the request was cancelled")
+
+
+class Engine:
+    """Owns every sequence from its admission to its one terminal event. One thread calls everything here.
+
+    Failures stay with those they belong to: a failing prefill ends its own request, a failing batch step ends
+    those in the batch, and the engine goes on with the others.
+    """
+
+    def __init__(
+        self, runner: Runner, tickets: Tickets, max_running: int, stall_target_s: float, clock: Callable[[], float]
+    ) -> None:
+        self._runner = runner
+        self._tickets = tickets
+        self._clock = clock
+        self._pace = Pace(stall_target_s)
+        self._scheduler = Scheduler(self._pace, max_running if runner.batches else 1)
+        self._running: dict[int, Sequence] = {}
+        self._meter = Meter(clock())
+        self._out: list[Item] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether a tick has anything to do."""
+        return bool(self._running or self._out) or len(self._scheduler) > 0
+
+    def admit(self, sequence: Sequence) -> None:
+        """Take a sequence; its ticket belongs to the engine already."""
+        self._scheduler.add(sequence)
+        if sequence.echo_text:
+            self._say(sequence, Text(text=sequence.echo_text))
+        if sequence.max_tokens == 0:
+            self._end(sequence, sequence.finished(FinishReason.LENGTH, self._clock()))
+
+    def tick(self) -> list[Item]:
+        """Do one step; return the events it produced, in order."""
+        self._drop_ended()
+        if self._running:
+            self._decode()
+        chunks = self._scheduler.next(self._clock(), len(self._running))
+        if chunks:
+            self._prefill(chunks)
+        self._meter.steps += 1
+        return self._take()
+
+    def abort(self) -> list[Item]:
+        """Fail everything that is left, as the worker stops now; return the events."""
+        for sequence in (*self._running.values(), *self._scheduler.waiting):
+            self._fail(sequence, shutting_down().body)
+        self._remove_running(tuple(self._running))
+        return self._take()
+
+    def report(self) -> Report:
+        """Return the figures of this moment."""
+        return self._meter.read(self._clock(), *self._counts(), self._runner.memory())
+
+    def report_if_due(self) -> Report | None:
+        """Return new figures after a change, and twice a second while there is work."""
+        return self.report() if self._meter.due(self._clock(), *self._counts()) else None
+
+    def _counts(self) -> tuple[int, int]:
+        waiting = self._scheduler.waiting
+        begun = sum(not sequence.fresh for sequence in waiting)
+        return len(self._running) + begun, len(waiting) - begun
+
+    def _take(self) -> list[Item]:
+        out, self._out = self._out, []
+        return out
+
+    def _drop_ended(self) -> None:
+        """End those that were cancelled or ran out of time, wherever they stand."""
+        now_s = self._clock()
+        for sequence in (*self._running.values(), *self._scheduler.waiting):
+            if error := _ended(sequence.ticket, now_s):
+                self._fail(sequence, error)
+        self._remove_running([uid for uid, sequence in self._running.items() if sequence.ended])
+
+    def _decode(self) -> None:
+        try:
+            sampled = self._runner.step()
+        except Exception as error:
+            log.exception("a step of the batch failed")
+            self._lose_batch(error)
+            return
+        self._meter.decoded_tokens += len(sampled)
+        now_s = self._clock()
+        for row in sampled:
+            self._take_token(self._running[row.uid], row, now_s)
+        self._remove_running([row.uid for row in sampled if self._running[row.uid].ended])
+
+    def _take_token(self, sequence: Sequence, row: Sampled, now_s: float) -> None:
+        try:
+            if row.fault:
+                raise RuntimeError(row.fault)
+            self._answer(sequence, row, now_s)
+        except Exception as error:
+            log.exception("choosing a token failed")
+            self._fail(sequence, _broken("choosing a token", error))
+
+    def _answer(self, sequence: Sequence, row: Sampled, now_s: float) -> None:
+        if sequence.generated_tokens == 0:
+            sequence.first_token_s = now_s
+        sequence.generated_tokens += 1
+        if row.token in sequence.stop_ids:
+            self._finish(sequence, FinishReason.STOP, now_s)
+            return
+        self._say(sequence, sequence.answer.add(row.token, row.scores))
+        if sequence.answer.stop_text:
+            self._end(sequence, sequence.finished(FinishReason.STOP, now_s))
+        elif sequence.generated_tokens >= sequence.max_tokens:
+            self._finish(sequence, FinishReason.LENGTH, now_s)
+
+    def _finish(self, sequence: Sequence, reason: FinishReason, now_s: float) -> None:
+        self._say(sequence, sequence.answer.end())
+        reason = FinishReason.STOP if sequence.answer.stop_text else reason
+        self._end(sequence, sequence.finished(reason, now_s))
+
+    def _prefill(self, chunks: list[Chunk]) -> None:
+        started_s, decoding = self._clock(), bool(self._running)
+        sequences = [chunk.sequence for chunk in chunks]
+        try:
+            self._advance(chunks, started_s)
+        except BatchLostError as error:
+            self._lose_batch(error, *sequences)
+        except Exception as error:
+            log.exception("reading a prompt failed")
+            self._prefill_failed(sequences, error)
+        tokens = sum(chunk.tokens for chunk in chunks)
+        self._meter.prefilled_tokens += tokens
+        self._pace.note(tokens, self._clock() - started_s, decoding)
+
+    def _advance(self, chunks: list[Chunk], now_s: float) -> None:
+        """Compute one chunk each, and let those whose prompts are done join the batch. All or none are done.
+
+        The prefix cache has its two places here: it fills a prefill's first tokens when it begins, and takes the
+        finished blocks after each chunk.
+        """
+        sequences = [chunk.sequence for chunk in chunks]
+        prefill = sequences[0].prefill or self._begin(sequences, now_s)
+        if chunks[0].tokens:
+            ranges = [(c.sequence.done_tokens, c.sequence.done_tokens + c.tokens) for c in chunks]
+            prefill.advance([s.prompt[start:end] for s, (start, end) in zip(sequences, ranges, strict=True)])
+        for chunk in chunks:
+            self._progress(chunk)
+        if sequences[0].remaining_tokens == 0:
+            prefill.join([sequence.prompt[-1] for sequence in sequences])
+            for sequence in sequences:
+                self._scheduler.remove(sequence)
+                sequence.prefill = None
+                self._running[sequence.ticket.uid] = sequence
+
+    def _begin(self, sequences: list[Sequence], now_s: float) -> PrefillRows:
+        prefill = self._runner.start([sequence.row for sequence in sequences])
+        for sequence in sequences:
+            sequence.prefill = prefill
+            sequence.started_s = now_s
+        return prefill
+
+    def _progress(self, chunk: Chunk) -> None:
+        sequence = chunk.sequence
+        sequence.done_tokens += chunk.tokens
+        total = len(sequence.prompt)
+        done = sequence.done_tokens if sequence.remaining_tokens else total
+        event = Prefill(done_tokens=done, total_tokens=total)
+        self._out.append((sequence.ticket.id, event))
+
+    def _prefill_failed(self, sequences: list[Sequence], error: Exception) -> None:
+        """Fail the one, or let each of a group try again alone, so that only the culprit fails."""
+        if len(sequences) == 1:
+            self._fail(sequences[0], _broken("reading the prompt", error))
+            return
+        for sequence in sequences:
+            sequence.prefill, sequence.done_tokens, sequence.alone = None, 0, True
+
+    def _lose_batch(self, error: Exception, *joining: Sequence) -> None:
+        """Fail every row of the batch and start with an empty one; those in line are untouched."""
+        for sequence in (*self._running.values(), *joining):
+            self._fail(sequence, _broken("a step of the batch", error))
+        self._running.clear()
+        self._runner.reset()
+
+    def _remove_running(self, uids: Collection[int]) -> None:
+        if not uids:
+            return
+        for uid in uids:
+            del self._running[uid]
+        try:
+            self._runner.remove(uids)
+        except Exception as error:
+            log.exception("shrinking the batch failed")
+            self._lose_batch(error)
+
+    def _say(self, sequence: Sequence, text: Text | None) -> None:
+        if text is not None:
+            self._out.append((sequence.ticket.id, text))
+
+    def _fail(self, sequence: Sequence, error: ErrorBody) -> None:
+        self._end(sequence, sequence.failed(error, self._clock()))
+
+    def _end(self, sequence: Sequence, event: Terminal) -> None:
+        """Give a sequence its terminal event, once; a running row is removed by the caller, with others."""
+        if sequence.ended:
+            return
+        sequence.ended, sequence.prefill = True, None
+        if sequence.ticket.uid not in self._running:
+            self._scheduler.remove(sequence)
+        if self._tickets.close(sequence.ticket):
+            self._out.append((sequence.ticket.id, event))
+
+
+def _ended(ticket: Ticket, now_s: float) -> ErrorBody | None:
+    if ticket.cancelled:
+        return CANCELLED
+    if now_s >= ticket.deadline_s:
+        return ErrorBody(code=Code.TIMEOUT, message="the request's deadline has passed", hint="allow it more time")
+    return None
+
+
+def _broken(doing: str, error: Exception) -> ErrorBody:
+    return ErrorBody(
+        code=Code.GENERATION_FAILED,
+        message=f"{doing} failed: {type(error).__name__}: {error}".splitlines()[0],
+        hint="other requests are not affected; the log says more",
+    )

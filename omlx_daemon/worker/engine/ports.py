@@ -1,0 +1,137 @@
+"""What the engine needs of a backend. Everything here is called on the engine thread unless it says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from omlx_daemon.core.requests import ChatPrompt
+from omlx_daemon.worker.engine.detokenize import Detokenizer
+from omlx_daemon.worker.engine.plan import SamplingDefaults, SamplingPlan
+
+BLOCK_TOKENS = 256
+"""The prefix cache's unit; prefill chunks end on its multiples."""
+
+
+class BatchLostError(Exception):
+    """The running batch is damaged: every row in it is lost and the runner needs a reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a loaded model allows. `context_tokens` 0 is without a known limit."""
+
+    context_tokens: int
+    vocabulary_tokens: int
+    eos_ids: frozenset[int] = frozenset()
+    defaults: SamplingDefaults = field(default_factory=SamplingDefaults)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One sequence as the runner sees it: its number, its whole prompt, its way of choosing."""
+
+    uid: int
+    prompt: Sequence[int]
+    plan: SamplingPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Log probability of the chosen token, and (token id, log probability) of the likeliest, best first."""
+
+    chosen: float
+    top: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One row's next token. A `fault` says that the row's own sampling failed and the token means nothing."""
+
+    uid: int
+    token: int
+    scores: Scores | None = None
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that the backend holds: live arrays, its free pool, the peak of live arrays, and KV alone."""
+
+    active_bytes: int = 0
+    cache_bytes: int = 0
+    peak_bytes: int = 0
+    kv_bytes: int = 0
+
+
+class Prefill(Protocol):
+    """Rows whose prompts are being computed together, apart from the running batch. Dropping it frees them."""
+
+    def advance(self, chunks: Sequence[Sequence[int]]) -> None:
+        """Compute the next prompt tokens of each row, at least one a row. An error harms these rows alone."""
+        ...
+
+    def join(self, last_tokens: Sequence[int]) -> None:
+        """Move the rows, whose prompts are done but for their last token, into the running batch.
+
+        Raises BatchLostError where the running batch was harmed; any other error harms these rows alone.
+        """
+        ...
+
+
+class Runner(Protocol):
+    """A loaded model that prefills apart and decodes in one batch."""
+
+    @property
+    def batches(self) -> bool:
+        """Whether several rows can share a batch; otherwise at most one row may run."""
+        ...
+
+    def start(self, rows: Sequence[Row]) -> Prefill:
+        """Return an empty prefill of `rows`."""
+        ...
+
+    def step(self) -> list[Sampled]:
+        """Return the next token of every running row. Any error means that the batch is lost."""
+        ...
+
+    def remove(self, uids: Collection[int]) -> None:
+        """Take rows out of the running batch. Any error means that the batch is lost."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the running batch."""
+        ...
+
+    def memory(self) -> Memory:
+        """Return what the backend holds now."""
+        ...
+
+
+class Vocabulary(Protocol):
+    """Tokens as text. Called on the engine thread and on the tokenising thread."""
+
+    def detokenizer(self) -> Detokenizer:
+        """Return a fresh detokenizer of one answer."""
+        ...
+
+    def bytes_of(self, token: int) -> bytes:
+        """Return the bytes that a token stands for."""
+        ...
+
+
+class Encoder(Protocol):
+    """Prompts as tokens. Called on the tokenising thread alone."""
+
+    def encode_chat(self, prompt: ChatPrompt) -> list[int]:
+        """Return the rendered chat's tokens. Raises OmlxError(INVALID_REQUEST) where the template refuses it."""
+        ...
+
+    def encode_text(self, text: str) -> list[int]:
+        """Return the tokens of a bare prompt, with the special tokens that the model expects around it."""
+        ...
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """Return the text of `token_ids`."""
+        ...

@@ -1,0 +1,74 @@
+"""From a request to a sequence that the engine can run: template, tokens, limits, sampling."""
+
+from __future__ import annotations
+
+import math
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.core.errors import prompt_too_long
+from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Prompt, Sampling, TextPrompt
+from omlx_daemon.worker.engine.answer import Answer
+from omlx_daemon.worker.engine.plan import decide
+from omlx_daemon.worker.engine.ports import Encoder, ModelFacts, Vocabulary
+from omlx_daemon.worker.engine.sequence import Sequence
+from omlx_daemon.worker.engine.tickets import Ticket
+
+
+class Preparer:
+    """Checks a request against the model and makes it a sequence. Called on the tokenising thread alone."""
+
+    def __init__(self, encoder: Encoder, vocabulary: Vocabulary, facts: ModelFacts) -> None:
+        self._encoder = encoder
+        self._vocabulary = vocabulary
+        self._facts = facts
+
+    def prepare(self, ticket: Ticket, request: GenerationRequest) -> Sequence:
+        """Return the sequence of `request`. Raises OmlxError (invalid request, prompt too long)."""
+        sampling = request.sampling
+        plan = decide(sampling, self._facts.defaults)
+        self._check_ids("logit_bias", tuple(plan.logit_bias))
+        prompt = self._encode(request.prompt)
+        return Sequence(
+            ticket=ticket,
+            prompt=prompt,
+            plan=plan,
+            answer=Answer(self._vocabulary, sampling.stop),
+            max_tokens=self._max_tokens(sampling, len(prompt)),
+            stop_ids=frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else self._facts.eos_ids),
+            echo_text=self._echo(request.prompt, prompt) if request.echo else "",
+        )
+
+    def _encode(self, prompt: Prompt) -> list[int]:
+        if isinstance(prompt, ChatPrompt):
+            return self._encoder.encode_chat(prompt)
+        if isinstance(prompt, TextPrompt):
+            return self._encoder.encode_text(prompt.text)
+        self._check_ids("prompt", prompt.token_ids)
+        return list(prompt.token_ids)
+
+    def _max_tokens(self, sampling: Sampling, prompt_tokens: int) -> int:
+        """Return how long the answer may get: what was asked for, and no more than the context leaves."""
+        if prompt_tokens == 0:
+            raise OmlxError(Code.INVALID_REQUEST, "the prompt has no tokens", param="prompt")
+        context = self._facts.context_tokens or math.inf
+        if prompt_tokens >= context:
+            raise prompt_too_long(prompt_tokens, int(context))
+        if sampling.max_tokens is not None and sampling.max_tokens < 0:
+            raise OmlxError(Code.INVALID_REQUEST, "max_tokens is negative", param="max_tokens")
+        asked = math.inf if sampling.max_tokens is None else sampling.max_tokens
+        allowed = min(asked, context - prompt_tokens)
+        return _UNKNOWN_CONTEXT_TOKENS if math.isinf(allowed) else int(allowed)
+
+    def _echo(self, prompt: Prompt, token_ids: list[int]) -> str:
+        return prompt.text if isinstance(prompt, TextPrompt) else self._encoder.decode(token_ids)
+
+    def _check_ids(self, name: str, token_ids: tuple[int, ...]) -> None:
+        limit = self._facts.vocabulary_tokens
+        for token in token_ids:
+            if not 0 <= token < limit:
+                message = f"token {token} is not in the vocabulary, which ends at {limit - 1}"
+                raise OmlxError(Code.INVALID_REQUEST, message, param=name)
+
+
+_UNKNOWN_CONTEXT_TOKENS = 1 << 17
+"""The longest answer of a model that tells no context length, where the caller sets no limit either."""

@@ -1,0 +1,79 @@
+"""One request inside the engine: where its prompt and its answer stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omlx_cli.contract.errors import ErrorBody
+from omlx_daemon.core.events import Failed, Finished, FinishReason, Usage
+from omlx_daemon.worker.engine.answer import Answer
+from omlx_daemon.worker.engine.plan import SamplingPlan
+from omlx_daemon.worker.engine.ports import BLOCK_TOKENS, Prefill, Row
+from omlx_daemon.worker.engine.tickets import Ticket
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """Owned by the engine thread from its admission to its end. Times are seconds of the engine's clock."""
+
+    ticket: Ticket
+    prompt: list[int]
+    plan: SamplingPlan
+    answer: Answer
+    max_tokens: int
+    stop_ids: frozenset[int] = frozenset()
+    echo_text: str = ""
+    done_tokens: int = 0
+    """Prompt tokens in the KV cache. The last prompt token is fed by the first decode step, never by prefill."""
+    prefill: Prefill | None = None
+    alone: bool = False
+    """Prefills in a group of one, since a group with it failed."""
+    generated_tokens: int = 0
+    started_s: float = -1.0
+    first_token_s: float = -1.0
+    ended: bool = False
+
+    @property
+    def remaining_tokens(self) -> int:
+        """Prompt tokens that prefill still has to compute."""
+        return len(self.prompt) - 1 - self.done_tokens
+
+    @property
+    def fresh(self) -> bool:
+        """Whether none of its prompt is computed yet."""
+        return self.prefill is None and self.done_tokens == 0
+
+    @property
+    def row(self) -> Row:
+        """The sequence as the runner sees it."""
+        return Row(self.ticket.uid, self.prompt, self.plan)
+
+    def chunk_tokens(self, limit_tokens: int) -> int:
+        """Return how many prompt tokens the next chunk takes: at most the limit, and no further than the last
+        block boundary it reaches, unless it reaches the end."""
+        count = min(limit_tokens, self.remaining_tokens)
+        end = self.done_tokens + count
+        boundary = end - end % BLOCK_TOKENS
+        if count < self.remaining_tokens and boundary > self.done_tokens:
+            return boundary - self.done_tokens
+        return count
+
+    def finished(self, reason: FinishReason, now_s: float) -> Finished:
+        """Return the event of its proper end."""
+        return Finished(reason=reason, usage=self.usage(now_s), stop_text=self.answer.stop_text)
+
+    def failed(self, error: ErrorBody, now_s: float) -> Failed:
+        """Return the event of its failure."""
+        return Failed(error=error, usage=self.usage(now_s))
+
+    def usage(self, now_s: float) -> Usage:
+        """Return what it has cost so far."""
+        started_s = self.started_s if self.started_s >= 0 else now_s
+        first_s = self.first_token_s if self.first_token_s >= 0 else now_s
+        return Usage(
+            prompt_tokens=len(self.prompt),
+            completion_tokens=self.generated_tokens,
+            queue_s=started_s - self.ticket.arrived_s,
+            prefill_s=first_s - started_s,
+            decode_s=now_s - first_s,
+        )
