@@ -1,0 +1,147 @@
+"""Loads a model folder in MLX layout: configuration, weights, tokenizer. Runs no code that comes with a model."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlx.core as mx
+from mlx.nn.layers.base import Module
+from mlx_lm.models.cache import make_prompt_cache
+from mlx_lm.tokenizer_utils import TokenizerWrapper
+from mlx_lm.utils import load_model, load_tokenizer, maybe_set_recommended_wired_limit
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.core.requests import Sampling
+from omlx_daemon.wire.messages import Ready, Start
+from omlx_daemon.worker.backend import device, precision
+from omlx_daemon.worker.backend.blas import Blas
+from omlx_daemon.worker.backend.memory import available_bytes
+from omlx_daemon.worker.backend.runner import BatchRunner
+from omlx_daemon.worker.backend.tokenizer import ModelTokenizer
+from omlx_daemon.worker.engine.plan import SamplingDefaults, decide
+from omlx_daemon.worker.engine.ports import ModelFacts
+
+Progress = Callable[[str, float], None]
+"""Told what the load does now, and the share that is done, 0 to 1."""
+_open_tokenizer: Callable[..., TokenizerWrapper] = load_tokenizer
+_OWN_CODE = ("model_file", "auto_map")
+_CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model that is ready to run, and what is to be told of it."""
+
+    runner: BatchRunner
+    tokenizer: ModelTokenizer
+    facts: ModelFacts
+    ready: Ready
+
+
+def load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
+    """Load the model that `start` names, on this thread, which is then the only one that may use it.
+
+    Raises OmlxError (LOAD_FAILED, UNSUPPORTED_MODEL), whatever is wrong with the folder.
+    """
+    try:
+        return _load(start, blas, progress)
+    except OmlxError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise OmlxError(Code.LOAD_FAILED, f"{start.model} cannot be loaded: {reason}") from error
+
+
+def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
+    began_s, path = time.monotonic(), Path(start.path)
+    progress("configuration", 0.05)
+    _refuse_own_code(path)
+    model, config = _load_weights(path, start.settings.memory_limit_bytes, progress)
+    progress("tokenizer", 0.8)
+    tokenizer = _open_tokenizer(path, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id"))
+    progress("first step", 0.9)
+    facts = ModelFacts(
+        context_tokens=_context_tokens(config, start.settings.context_limit_tokens),
+        vocabulary_tokens=_first_step(model),
+        eos_ids=frozenset(tokenizer.eos_token_ids),
+        defaults=_defaults(path),
+    )
+    on = device.backend()
+    ready = Ready(
+        context_tokens=facts.context_tokens,
+        weights_bytes=precision.weights_bytes(model),
+        backend=on,
+        blas=blas.name if on == "cpu" else "",
+        weights_dtype=precision.name(model),
+        load_s=time.monotonic() - began_s,
+    )
+    return LoadedModel(BatchRunner(model), ModelTokenizer(tokenizer), facts, ready)
+
+
+def _refuse_own_code(path: Path) -> None:
+    for name in ("config.json", "tokenizer_config.json"):
+        for key in _OWN_CODE:
+            if _read(path / name).get(key):
+                message = f"the model wants to run code of its own ({key} in {name}), which omlx never does"
+                raise OmlxError(Code.UNSUPPORTED_MODEL, message, "look for a conversion that needs none")
+
+
+def _load_weights(path: Path, limit_bytes: int, progress: Progress) -> tuple[Module, Mapping[str, object]]:
+    progress("weights", 0.1)
+    maybe_set_recommended_wired_limit()
+    model, config = load_model(path, lazy=True)
+    if device.backend() == "cpu":
+        precision.widen(model, available_bytes(limit_bytes))
+    mx.eval(model.parameters())
+    return model, config
+
+
+def _first_step(model: Module) -> int:
+    """Run one token, which compiles the kernels; return how many logits it gives."""
+    logits = model(mx.array([[0]]), cache=make_prompt_cache(model))
+    mx.eval(logits)
+    return int(logits.shape[-1])
+
+
+def _context_tokens(config: Mapping[str, object], limit_tokens: int) -> int:
+    """Return the model's context, at most the limit where one is set; 0 where neither is known."""
+    text = config.get("text_config")
+    places = [config, *([text] if isinstance(text, dict) else [])]
+    found = [value for place in places for key in _CONTEXT_KEYS if isinstance(value := place.get(key), int)]
+    return min([*found[:1], *([limit_tokens] if limit_tokens else [])], default=0)
+
+
+def _defaults(path: Path) -> SamplingDefaults:
+    """Return the model's sampling advice; none where it is missing or makes no sense."""
+    advice = _read(path / "generation_config.json")
+    top_k = advice.get("top_k")
+    defaults = SamplingDefaults(
+        temperature=_number(advice, "temperature"),
+        top_p=_number(advice, "top_p"),
+        top_k=top_k if isinstance(top_k, int) else None,
+        min_p=_number(advice, "min_p"),
+        repetition_penalty=_number(advice, "repetition_penalty"),
+    )
+    try:
+        decide(Sampling(), defaults)
+    except OmlxError:
+        return SamplingDefaults()
+    return defaults
+
+
+def _number(advice: Mapping[str, object], key: str) -> float | None:
+    value = advice.get(key)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    """Return a JSON object, empty where the file is missing or holds none."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

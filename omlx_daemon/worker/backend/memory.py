@@ -1,0 +1,31 @@
+"""What mlx holds, and what the machine has left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import mlx.core as mx
+import psutil
+
+from omlx_daemon.worker.engine.ports import Memory
+
+
+def held(kv_bytes: int) -> Memory:
+    """Return mlx's own counters beside `kv_bytes`."""
+    return Memory(
+        active_bytes=mx.get_active_memory(),
+        cache_bytes=mx.get_cache_memory(),
+        peak_bytes=mx.get_peak_memory(),
+        kv_bytes=kv_bytes,
+    )
+
+
+def available_bytes(limit_bytes: int) -> int:
+    """Return what may still be allocated: what the system can give, under the limit where one is set."""
+    free = int(psutil.virtual_memory().available)
+    return min(free, limit_bytes) if limit_bytes else free
+
+
+def kv_bytes(caches: Iterable[object]) -> int:
+    """Return the bytes of a list of layer caches."""
+    return sum(int(getattr(cache, "nbytes", 0)) for cache in caches)

@@ -1,0 +1,144 @@
+"""One row's way of choosing its next token. Nothing here raises: a failure is kept as the row's fault."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+import numpy.typing as npt
+from mlx_lm.sample_utils import greedy_sampler
+
+from omlx_daemon.worker.engine.plan import SamplingPlan
+from omlx_daemon.worker.engine.ports import Row, Scores
+
+log = logging.getLogger(__name__)
+
+Sampler = Callable[[mx.array], mx.array]
+Processor = Callable[[mx.array, mx.array], mx.array]
+
+
+class RowSampling:
+    """Sampler and processors of one row, for mlx-lm's batch.
+
+    Every row carries its own random key, so what it draws does not depend on who shares the batch. Greedy rows
+    share one sampler, so that a batch of them is chosen in one call.
+    """
+
+    def __init__(self, row: Row) -> None:
+        self.fault = ""
+        self._plan = row.plan
+        self._prompt_tokens = len(row.prompt)
+        self._raw: deque[mx.array] = deque()
+        self._key = mx.random.key(secrets.randbits(63) if row.plan.seed is None else row.plan.seed % (1 << 63))
+        self.sampler: Sampler = greedy_sampler if row.plan.greedy else self._sample
+        self.processors: tuple[Processor, ...] = (self._process,) if _changes_logits(row.plan) else ()
+
+    def scores(self, token: int, logprobs: mx.array) -> Scores | None:
+        """Return the log probabilities of the raw logits, (vocabulary,), for a row that asked; call it once a token."""
+        raw = self._raw.popleft() if self._raw else logprobs
+        if self._plan.logprobs is None:
+            return None
+        return _scores(_log_softmax(as_float32(raw).reshape(-1)), token, self._plan.logprobs)
+
+    def _process(self, context: mx.array, logits: mx.array) -> mx.array:
+        """Return logits (1, vocabulary) with penalties and biases; `context` is prompt and answer so far."""
+        if self._plan.logprobs is not None:
+            self._raw.append(logits)
+        try:
+            return adjusted(self._plan, context, self._prompt_tokens, logits)
+        except Exception as error:
+            log.exception("adjusting logits failed")
+            self.fault = f"{type(error).__name__}: {error}"
+            return logits
+
+    def _sample(self, logprobs: mx.array) -> mx.array:
+        """Return a token id (1,) drawn from log probabilities (1, vocabulary)."""
+        try:
+            self._key, key = mx.random.split(self._key)
+            return draw(self._plan, logprobs, key)
+        except Exception as error:
+            log.exception("sampling failed")
+            self.fault = f"{type(error).__name__}: {error}"
+            return greedy_sampler(logprobs)
+
+
+def adjusted(plan: SamplingPlan, context: mx.array, prompt_tokens: int, logits: mx.array) -> mx.array:
+    """Return `logits` (1, vocabulary) after repetition, presence and frequency penalties and the bias.
+
+    Repetition looks at the whole `context`; presence and frequency at the answer, which begins after the prompt.
+    """
+    if plan.repetition_penalty != 1.0:
+        seen = logits[:, context]
+        factor = plan.repetition_penalty
+        logits[:, context] = mx.where(seen < 0, seen * factor, seen / factor)
+    if (plan.presence_penalty or plan.frequency_penalty) and context.size > prompt_tokens:
+        counts = mx.zeros(logits.shape[-1:], logits.dtype).at[context[prompt_tokens:]].add(1)
+        logits = logits - plan.frequency_penalty * counts - plan.presence_penalty * (counts > 0)
+    if plan.logit_bias:
+        tokens, biases = mx.array(list(plan.logit_bias)), mx.array(list(plan.logit_bias.values()), logits.dtype)
+        logits = logits.at[:, tokens].add(biases)
+    return logits
+
+
+def draw(plan: SamplingPlan, logprobs: mx.array, key: mx.array) -> mx.array:
+    """Return a token id (1,) from `logprobs` (1, vocabulary): temperature, then top_k, top_p, min_p."""
+    scaled = logprobs.astype(mx.float32) * (1.0 / plan.temperature)
+    if 0 < plan.top_k < scaled.shape[-1]:
+        candidates = mx.argpartition(-scaled, kth=plan.top_k - 1, axis=-1)[..., : plan.top_k]
+        kept = _filtered(plan, mx.take_along_axis(scaled, candidates, axis=-1))
+        chosen = mx.random.categorical(kept, key=key)
+        return mx.take_along_axis(candidates, chosen[..., None], axis=-1).squeeze(-1).astype(mx.uint32)
+    return mx.random.categorical(_filtered(plan, scaled), key=key)
+
+
+def _filtered(plan: SamplingPlan, logits: mx.array) -> mx.array:
+    if plan.top_p < 1.0:
+        logits = _top_p(logits, plan.top_p)
+    if plan.min_p > 0.0:
+        floor = mx.max(logits, axis=-1, keepdims=True) + math.log(plan.min_p)
+        logits = mx.where(logits < floor, -mx.inf, logits)
+    return logits
+
+
+def _top_p(logits: mx.array, top_p: float) -> mx.array:
+    """Keep the smallest set of likeliest tokens that holds `top_p` of the probability; at least one."""
+    ordered = -mx.sort(-logits, axis=-1)
+    probabilities = mx.softmax(ordered, axis=-1)
+    before = mx.cumsum(probabilities, axis=-1) - probabilities
+    count = mx.maximum((before < top_p).sum(axis=-1, keepdims=True), 1)
+    threshold = mx.take_along_axis(ordered, count - 1, axis=-1)
+    return mx.where(logits < threshold, -mx.inf, logits)
+
+
+def _changes_logits(plan: SamplingPlan) -> bool:
+    penalties = plan.repetition_penalty != 1.0 or plan.presence_penalty or plan.frequency_penalty
+    return bool(penalties or plan.logit_bias)
+
+
+def as_float32(array: mx.array) -> npt.NDArray[np.float32]:
+    """Return an evaluated array's values without another mlx operation, which would wait for the running step."""
+    if array.dtype == mx.bfloat16:
+        exported: Any = array
+        halves = np.frombuffer(memoryview(exported).cast("B"), dtype=np.uint16)
+        return (halves.astype(np.uint32) << 16).view(np.float32)
+    return np.asarray(array, dtype=np.float32)
+
+
+def _log_softmax(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    shifted = logits - logits.max()
+    return np.asarray(shifted - np.log(np.exp(shifted).sum()), dtype=np.float32)
+
+
+def _scores(logprobs: npt.NDArray[np.float32], token: int, count: int) -> Scores:
+    count = min(count, logprobs.size)
+    if not count:
+        return Scores(float(logprobs[token]))
+    likeliest = np.argpartition(-logprobs, count - 1)[:count]
+    ordered = likeliest[np.argsort(-logprobs[likeliest], kind="stable")]
+    return Scores(float(logprobs[token]), tuple((int(other), float(logprobs[other])) for other in ordered))
