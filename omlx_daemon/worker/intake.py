@@ -1,0 +1,67 @@
+"""The tokenising stage: one thread that makes sequences of requests, so that the engine never waits for text."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Thread
+
+from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_daemon.core.events import Event, Failed, Queued
+from omlx_daemon.core.requests import GenerationRequest
+from omlx_daemon.worker.engine.prepare import Preparer
+from omlx_daemon.worker.engine.sequence import Sequence
+from omlx_daemon.worker.engine.tickets import Ticket, Tickets
+
+log = logging.getLogger(__name__)
+
+
+class Intake:
+    """Takes requests from the first moment; works on them once `start` gives it the model's tokenizer."""
+
+    def __init__(self, tickets: Tickets, tell: Callable[[str, Event], None], admit: Callable[[Sequence], None]) -> None:
+        self._tickets = tickets
+        self._tell = tell
+        self._admit = admit
+        self._requests: SimpleQueue[tuple[Ticket, GenerationRequest]] = SimpleQueue()
+
+    def submit(self, request: GenerationRequest) -> None:
+        """Queue a request, or refuse it at once; any thread may."""
+        try:
+            ticket = self._tickets.open(request)
+        except OmlxError as error:
+            self._tell(request.id, Failed(error=error.body))
+            return
+        self._requests.put((ticket, request))
+
+    def start(self, preparer: Preparer) -> None:
+        """Begin to work."""
+        Thread(target=self._work, args=(preparer,), name="intake", daemon=True).start()
+
+    def _work(self, preparer: Preparer) -> None:
+        while True:
+            ticket, request = self._requests.get()
+            if not ticket.cancelled:
+                self._prepare(preparer, ticket, request)
+
+    def _prepare(self, preparer: Preparer, ticket: Ticket, request: GenerationRequest) -> None:
+        try:
+            sequence = preparer.prepare(ticket, request)
+        except OmlxError as error:
+            self._refuse(ticket, error.body)
+        except Exception as error:
+            log.exception("preparing a request failed")
+            body = ErrorBody(code=Code.INTERNAL, message=f"the request cannot be prepared: {type(error).__name__}")
+            self._refuse(ticket, body)
+        else:
+            self._hand_over(ticket, sequence)
+
+    def _hand_over(self, ticket: Ticket, sequence: Sequence) -> None:
+        if self._tickets.hand_over(ticket):
+            self._tell(ticket.id, Queued(position=ticket.position, prompt_tokens=len(sequence.prompt)))
+            self._admit(sequence)
+
+    def _refuse(self, ticket: Ticket, error: ErrorBody) -> None:
+        if self._tickets.close(ticket):
+            self._tell(ticket.id, Failed(error=error))
