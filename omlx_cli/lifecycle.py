@@ -1,0 +1,211 @@
+"""The daemon's start and stop, as the CLI decides them.
+
+Whoever wants a daemon pings; if nobody fit answers, takes `run/start.lock`, pings again, starts, and lets
+go. The daemon holds `run/daemon.lock` for life, so a lock that is free means that it is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from omlx_cli import __version__, locks
+from omlx_cli.client import Client
+from omlx_cli.contract import routes
+from omlx_cli.contract.api import PROTOCOL, DaemonState, Done, Health, Status
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.paths import Paths
+from omlx_cli.service import Service
+from omlx_cli.service.process import not_ready
+
+_POLL_S = 0.05
+_KILL_WAIT_S = 5.0
+_SILENCE_S = 2.0
+_SETTLED = (DaemonState.READY, DaemonState.STUCK)
+
+
+class Lifecycle:
+    """The start and stop of one home's daemon.
+
+    `start_timeout_s` is asked for only when a daemon is started, so that broken settings do not keep one
+    from being stopped; `warn` takes one line for people.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        client: Client,
+        service: Service,
+        start_timeout_s: Callable[[], float],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._paths = paths
+        self._client = client
+        self._service = service
+        self._start_timeout_s = start_timeout_s
+        self._warn = warn
+
+    def ensure(self) -> Health:
+        """Return a daemon that is ready, started or replaced if need be. Raises OmlxError."""
+        health = self._client.health()
+        if health and self._fits(health):
+            return health
+        self._create_home()
+        timeout_s = self._start_timeout_s()
+        deadline_s = time.monotonic() + timeout_s
+        try:
+            with locks.held(self._paths.start_lock, deadline_s):
+                return self._start(deadline_s)
+        except TimeoutError as error:
+            raise not_ready(timeout_s) from error
+
+    def stop(self, timeout_s: float, force: bool = False) -> bool:
+        """Stop the daemon and wait until it is gone; return whether there was one.
+
+        Running requests may finish within the daemon's own deadline, or are cut off with `force`.
+        Raises OmlxError(NOT_READY) where it is still there after `timeout_s`.
+        """
+        health = self._probe(force)
+        if health is None and not locks.is_held(self._paths.daemon_lock):
+            return False
+        if force:
+            self._end_now(health.pid if health else self._pid_on_file())
+        elif not self._wait_gone(timeout_s):
+            raise OmlxError(
+                Code.NOT_READY, "the daemon is still finishing its requests", "omlx stop --force  cuts them off"
+            )
+        return True
+
+    def is_gone(self) -> bool:
+        """Tell whether no daemon is left, not even one that starts or drains."""
+        return not locks.is_held(self._paths.daemon_lock) and self._probe(force=True) is None
+
+    def _start(self, deadline_s: float) -> Health:
+        """Bring a daemon up; called under the start lock. Raises OmlxError, TimeoutError."""
+        started = False
+        while time.monotonic() < deadline_s:
+            health = self._client.health()
+            if health is None:
+                started = self._start_once(deadline_s - time.monotonic()) or started
+            elif health.state in _SETTLED and (started or self._fits(health)):
+                return health
+            elif health.state in _SETTLED:
+                self._ask_to_stop()
+            if not started:
+                time.sleep(_POLL_S)
+        raise TimeoutError
+
+    def _start_once(self, timeout_s: float) -> bool:
+        """Start the daemon; False where the old one has not let go of its lock yet."""
+        try:
+            self._service.start(timeout_s)
+        except OmlxError as error:
+            if error.code is Code.ALREADY_RUNNING:
+                return False
+            raise
+        return True
+
+    def _fits(self, health: Health) -> bool:
+        """Tell whether to talk to this daemon: it is settled, and of our version or too busy to replace."""
+        if health.state not in _SETTLED:
+            return False
+        if health.version == __version__:
+            return True
+        if not self._is_busy():
+            return False
+        if health.protocol != PROTOCOL:
+            raise OmlxError(
+                Code.DAEMON_UNREACHABLE,
+                f"the running daemon is omlx {health.version} and busy; omlx {__version__} cannot talk to it",
+                "omlx restart  replaces it",
+            )
+        self._warn(f"the running daemon is omlx {health.version}, this is {__version__}; omlx restart  replaces it")
+        return True
+
+    def _is_busy(self) -> bool:
+        try:
+            status = self._client.get(routes.STATUS, Status)
+        except OmlxError:
+            return True
+        return bool(status.running or status.queued or any(row.state == "loading" for row in status.models))
+
+    def _create_home(self) -> None:
+        try:
+            self._paths.create()
+        except OSError as error:
+            raise OmlxError(
+                Code.DAEMON_UNREACHABLE,
+                f"cannot make {error.filename}: {error.strerror}",
+                "set OMLX_HOME to a folder that you can write",
+            ) from error
+
+    def _probe(self, force: bool) -> Health | None:
+        """Return who answers; with `force`, a daemon that is silent counts as nobody."""
+        try:
+            return self._client.health(_SILENCE_S) if force else self._client.health()
+        except OmlxError:
+            if force:
+                return None
+            raise
+
+    def _ask_to_stop(self) -> None:
+        try:
+            self._client.post(routes.SHUTDOWN, {}, Done)
+        except OmlxError as error:
+            if error.code is not Code.DAEMON_UNREACHABLE:
+                raise
+
+    def _wait_gone(self, timeout_s: float) -> bool:
+        """Ask whoever answers to stop, once, and wait; False after `timeout_s`."""
+        deadline_s = time.monotonic() + timeout_s
+        asked = False
+        while not self.is_gone():
+            if not asked and self._client.health():
+                self._ask_to_stop()
+                asked = True
+            if time.monotonic() > deadline_s:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def _end_now(self, pid: int) -> None:
+        """Interrupt the daemon's drain, then kill it if it lingers. Raises OmlxError(INTERNAL)."""
+        for kind in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+            if self.is_gone():
+                return
+            self._signal(pid, kind)
+            self._await_end(_KILL_WAIT_S if kind is signal.SIGKILL else _KILL_WAIT_S / 2)
+        if not self.is_gone():
+            raise OmlxError(Code.INTERNAL, f"process {pid} could not be ended", "omlx status  shows who answers")
+
+    def _await_end(self, timeout_s: float) -> None:
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s and not self.is_gone():
+            time.sleep(_POLL_S)
+
+    def _signal(self, pid: int, kind: signal.Signals) -> None:
+        """Signal the daemon, never a stranger that has got its process id."""
+        import psutil
+
+        try:
+            if any("omlx" in word for word in psutil.Process(pid).cmdline()):
+                os.kill(pid, kind)
+        except (psutil.Error, ProcessLookupError, ValueError):
+            return
+
+    def _pid_on_file(self) -> int:
+        try:
+            return _PidOnFile.decode(self._paths.daemon_info.read_bytes()).pid
+        except (OSError, msgspec.DecodeError):
+            return 0
+
+
+class _Pid(msgspec.Struct, frozen=True):
+    pid: int
+
+
+_PidOnFile = msgspec.json.Decoder(_Pid)

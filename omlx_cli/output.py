@@ -1,0 +1,67 @@
+"""Where words go: stdout is data, stderr is everything else."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+import msgspec
+
+from omlx_cli.contract.errors import ErrorBody, ErrorReply
+
+_RED, _YELLOW, _GREEN, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
+_STYLES = {"error": _RED, "warning": _YELLOW, "broken": _RED, "warn": _YELLOW, "ok": _GREEN}
+
+
+class Output:
+    """What one run prints. `as_json` and `quiet` are set while the arguments are parsed."""
+
+    def __init__(self) -> None:
+        self.as_json = False
+        self.quiet = False
+
+    def line(self, text: str) -> None:
+        """Print one line of data."""
+        sys.stdout.write(f"{text}\n")
+
+    def text(self, text: str) -> None:
+        """Print data as it is, at once."""
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+    def document(self, value: object) -> None:
+        """Print `value` as the one JSON document of this run; indented for a terminal."""
+        encoded = msgspec.json.encode(value)
+        if sys.stdout.isatty():
+            encoded = msgspec.json.format(encoded, indent=2)
+        self.line(encoded.decode())
+
+    def record(self, value: object) -> None:
+        """Print `value` as one line of a stream of JSON documents, at once."""
+        self.text(msgspec.json.encode(value).decode() + "\n")
+
+    def note(self, text: str) -> None:
+        """Tell people something that is not data; `-q` silences it."""
+        if not self.quiet:
+            sys.stderr.write(f"{text}\n")
+
+    def warn(self, text: str) -> None:
+        """Warn people of something that did not stop the command."""
+        sys.stderr.write(f"{styled('warning', sys.stderr)}: {text}\n")
+
+    def error(self, body: ErrorBody) -> None:
+        """Print why the command failed."""
+        if self.as_json:
+            sys.stderr.write(msgspec.json.encode(ErrorReply(body)).decode() + "\n")
+            return
+        sys.stderr.write(f"{styled('error', sys.stderr)}: {body.message}\n")
+        if body.hint:
+            sys.stderr.write(f"hint: {body.hint}\n")
+
+
+def styled(word: str, stream: TextIO) -> str:
+    """Return `word` in its colour where `stream` shows colours."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return word
+    return f"{_STYLES[word]}{word}{_RESET}"
