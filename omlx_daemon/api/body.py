@@ -75,7 +75,9 @@ def _invalid(text: str, refused: frozenset[str]) -> OmlxError:
     if missing:
         path = f"{path}.{missing[1]}".lstrip(".")
         problem = "this field is required"
-    if refused & {name.partition("[")[0] for name in path.split(".")}:
-        problem = "not supported yet"
+    names = path.split(".")
+    for count, name in enumerate(names, start=1):
+        if name.partition("[")[0] in refused:
+            path, problem = ".".join(names[:count]), "not supported yet"
     problem = problem[:1].lower() + problem[1:].replace("`", "")
     return OmlxError(Code.INVALID_REQUEST, f"{path or 'body'}: {problem}", param=path)

@@ -137,8 +137,8 @@ def _host_name(host: str) -> str:
     """Return `host` without port and brackets, in lower case; an empty name where it is malformed."""
     name, port = host, ""
     if host.startswith("["):
-        name, _, rest = host[1:].partition("]")
-        port = rest.removeprefix(":") if rest.startswith(":") else rest and "?"
+        name, bracket, rest = host[1:].partition("]")
+        port = rest.removeprefix(":") if bracket and rest[:1] in ("", ":") else "?"
     elif host.count(":") == 1:
         name, _, port = host.partition(":")
     return name.lower() if not port or (port.isascii() and port.isdigit()) else ""

@@ -102,6 +102,7 @@ def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator
         thread.join()
         for listener in sockets:
             listener.close()
+        unix_path.unlink(missing_ok=True)
 
 
 def until(condition: Callable[[], bool], patience_s: float = 20) -> None:
@@ -112,8 +113,8 @@ def until(condition: Callable[[], bool], patience_s: float = 20) -> None:
         time.sleep(0.005)
 
 
-def _bound(family: socket.AddressFamily, address: object) -> socket.socket:
+def _bound(family: socket.AddressFamily, address: tuple[str, int] | str) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.bind(address)  # type: ignore[arg-type]
+    listener.bind(address)
     listener.listen(64)
     return listener

@@ -60,7 +60,8 @@ def invalid(param: str, problem: str) -> OmlxError:
 def _job(prefix: str, body: Body, prompts: list[Prompt], sampling: Sampling, echo: bool = False) -> Job:
     choices = body.n or 1
     if len(prompts) * choices > MAX_CHOICES:
-        raise invalid("n", f"{len(prompts)} prompts times {choices} are over {MAX_CHOICES} choices")
+        param = "n" if choices > 1 else "prompt"
+        raise invalid(param, f"{len(prompts)} prompts with {choices} choices each are over {MAX_CHOICES} together")
     identity = uuid4().hex
     requests = tuple(
         GenerationRequest(

@@ -1,0 +1,78 @@
+"""Streams, byte for byte but for the id and the time."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from omlx_cli.contract.settings import ServerSettings
+from tests.api.serving import Answer, Served, serving
+
+GOLDENS = Path(__file__).parent / "goldens"
+CHAT = "/v1/chat/completions"
+TEXT = "/v1/completions"
+ASK = [{"role": "user", "content": "Why is the sky blue?"}]
+USAGE = {"include_usage": True}
+
+CASES: dict[str, tuple[str, dict[str, object]]] = {
+    "chat": (CHAT, {"messages": ASK}),
+    "chat_usage": (CHAT, {"messages": ASK, "stream_options": USAGE, "max_tokens": 2}),
+    "chat_logprobs": (CHAT, {"messages": ASK, "logprobs": True, "top_logprobs": 1, "max_tokens": 2}),
+    "chat_tools": (CHAT, {"messages": ASK, "model": "thinking", "stream_options": USAGE}),
+    "chat_stop": (CHAT, {"messages": ASK, "stop": ["is"]}),
+    "chat_crash": (CHAT, {"messages": ASK, "model": "crashing"}),
+    "chat_silent": (CHAT, {"messages": ASK, "model": "silent"}),
+    "text": (TEXT, {"prompt": "Look:", "echo": True}),
+    "text_logprobs": (TEXT, {"prompt": "Look:", "logprobs": 1, "max_tokens": 2, "stream_options": USAGE}),
+}
+
+
+def stream(served: Served, path: str, fields: dict[str, object]) -> Answer:
+    answer = served.ask("POST", path, {"model": "sky", "stream": True, **fields})
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.headers["cache-control"] == "no-store"
+    return answer
+
+
+def settled(transcript: str) -> str:
+    """Return `transcript` with the id and the time replaced."""
+    named = re.sub(r'"id":"(chatcmpl|cmpl)-[0-9a-f]{32}"', r'"id":"\1-ID"', transcript)
+    return re.sub(r'"created":\d+', '"created":TIME', named)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_transcript(served: Served, name: str) -> None:
+    assert settled(stream(served, *CASES[name]).text) == (GOLDENS / f"{name}.sse").read_text()
+
+
+def test_choices_are_told_apart_by_index(served: Served) -> None:
+    text = stream(served, CHAT, {"messages": ASK, "n": 2, "stream_options": USAGE}).text
+    for index in (0, 1):
+        deltas = re.findall(rf'"index":{index},"delta":{{"content":"([^"]*)"}}', text)
+        assert "".join(deltas) == "The sky is blue."
+        assert text.count(f'"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"stop"') == 1
+    assert text.count('"prompt_tokens":7,"completion_tokens":10') == 1
+    assert text.endswith("data: [DONE]\n\n")
+
+
+def test_an_unexpected_failure_keeps_its_secrets(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    answer = stream(served, CHAT, {"messages": ASK, "model": "raising-late"})
+    assert "secret" not in answer.text
+    assert answer.headers["x-request-id"] in answer.text.splitlines()[-2]
+    assert any(answer.headers["x-request-id"] in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize("keep_alive", ["20ms", "0", "never"])
+def test_a_long_prefill_is_not_silent(socket_folder: Path, keep_alive: str) -> None:
+    with serving(socket_folder / "k", ServerSettings(keep_alive=keep_alive)) as served:
+        lines = stream(served, CHAT, {"messages": ASK, "model": "prefilling"}).text.splitlines()
+    comments = [line for line in lines if line.startswith(":")]
+    if keep_alive == "20ms":
+        assert ": prefill 300/300" in comments
+        assert set(comments) <= {": queued 3", *(f": prefill {done}00/300" for done in (1, 2, 3))}
+    else:
+        assert comments == []
+    assert lines[-2] == "data: [DONE]"
