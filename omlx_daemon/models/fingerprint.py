@@ -1,0 +1,53 @@
+"""The fingerprint of a model: anything that changes what its KV cache would hold changes it.
+
+Weights take part by name, size and the digest of each shard's header; their content is not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from omlx_daemon.models import folder, tensorfile
+
+VERSION = b"omlx fingerprint 1"
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
+    "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json",
+)  # fmt: skip
+_ADAPTER_FILES = ("adapter_config.json", "adapters.safetensors")
+
+
+def fingerprint(path: Path, *, cache_layout: str, adapter: Path | None = None) -> str:
+    """Return 64 hexadecimal digits for the model in `path`, with `adapter` where one is applied.
+
+    `cache_layout` names the code that lays out the cache, such as mlx-lm's version.
+    Raises OSError, ValueError or tensorfile.BadTensorFile where a file cannot be read.
+    """
+    digest = hashlib.sha256(VERSION)
+    for label, value in _parts(path, cache_layout, adapter):
+        for field in (label.encode(), value):
+            digest.update(len(field).to_bytes(8, "little"))
+            digest.update(field)
+    return digest.hexdigest()
+
+
+def _parts(path: Path, cache_layout: str, adapter: Path | None) -> Iterator[tuple[str, bytes]]:
+    config = folder.read_json(path / folder.CONFIG)
+    yield "config", json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
+    for shard in folder.weight_files(path):
+        yield f"shard {shard.name}", f"{shard.stat().st_size} {tensorfile.read(shard).digest}".encode()
+    yield from _files(path, _TOKENIZER_FILES)
+    if adapter is not None:
+        yield from _files(adapter, _ADAPTER_FILES)
+    yield "cache layout", cache_layout.encode()
+
+
+def _files(root: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    for name in wanted:
+        file = root / name
+        if file.is_file():
+            with file.open("rb") as content:
+                yield name, hashlib.file_digest(content, "sha256").digest()

@@ -1,0 +1,151 @@
+"""The models on disk: omlx's own, those in the hub cache, and LM Studio's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.paths import Paths
+from omlx_cli.contract.settings import Settings
+from omlx_daemon.core.errors import model_not_found
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.models import catalog, folder, hubcache, lmstudio, names, origin
+
+OWN, HUB, LMSTUDIO, LOCAL = "omlx", "hub", "lmstudio", "local"
+HIDDEN = "."
+"""What begins so in the models folder is a pull in the making."""
+
+_log = logging.getLogger(__name__)
+
+
+class Registry:
+    """Finds models by name. `scan` reads directories and small JSON files, no weights; it never raises."""
+
+    def __init__(self, paths: Paths, settings: Settings) -> None:
+        self._paths = paths
+        self._hub_cache = hubcache.location()
+        self._catalog = _catalog(paths.home)
+        self._specs: tuple[ModelSpec, ...] = ()
+        self._by_name: dict[str, ModelSpec] = {}
+
+    def scan(self) -> list[ModelSpec]:
+        """Look at every place again and return the models found, by name; the first place wins a name."""
+        found: dict[str, ModelSpec] = {}
+        for spec in (*self._own(), *self._from_hub(), *self._from_lmstudio()):
+            found.setdefault(spec.name.lower(), spec)
+        specs = tuple(sorted(found.values(), key=lambda spec: spec.name.lower()))
+        aliases = {alias.lower(): spec for spec in specs for alias in spec.aliases}
+        self._by_name, self._specs = aliases | found, specs
+        self._publish_names()
+        return list(specs)
+
+    def resolve(self, name: str) -> ModelSpec:
+        """Return the model called `name`: its name, a short name, a hub id in any case, or the path of a folder.
+
+        Raises OmlxError(MODEL_NOT_FOUND).
+        """
+        if names.is_path(name):
+            return self._at_path(name)
+        spec = self._find(name)
+        if spec is None:
+            self.scan()
+            spec = self._find(name)
+        if spec is not None and Path(spec.path).is_dir():
+            return spec
+        raise self._not_found(name)
+
+    def names(self) -> list[str]:
+        """Return every name and alias of the last scan, sorted."""
+        return sorted({name for spec in self._specs for name in (spec.name, *spec.aliases)})
+
+    def _find(self, name: str) -> ModelSpec | None:
+        entry = self._catalog.find(name)
+        known = self._by_name
+        return known.get(name.lower()) or (known.get((entry.hub or entry.name).lower()) if entry else None)
+
+    def _at_path(self, text: str) -> ModelSpec:
+        path = Path(text).expanduser().resolve()
+        if not (path / folder.CONFIG).is_file():
+            raise OmlxError(Code.MODEL_NOT_FOUND, f"there is no model at {text}", param="model")
+        known = next((spec for spec in self._specs if Path(spec.path).resolve() == path), None)
+        return known or _spec(str(path), path, LOCAL, folder.look(path))
+
+    def _not_found(self, name: str) -> OmlxError:
+        entry = self._catalog.find(name)
+        if entry is not None or names.is_hub_id(name):
+            return OmlxError(
+                Code.MODEL_NOT_FOUND, f"model {name!r} is not here", f"omlx pull {name}  fetches it", param="model"
+            )
+        return model_not_found(name, [*self.names(), *self._catalog.names()])
+
+    def _own(self) -> Iterator[ModelSpec]:
+        for path in _folders(self._paths.models):
+            record = origin.read(path) or origin.Origin(name=path.name.replace("@", ":"))
+            yield _spec(record.name, path, OWN, folder.look(path), record)
+
+    def _from_hub(self) -> Iterator[ModelSpec]:
+        for hub_id, path in hubcache.snapshots(self._hub_cache):
+            facts = folder.look(path)
+            if not facts.is_text_model or (facts.problem and not facts.weights_bytes):
+                continue
+            entry = self._catalog.for_hub(hub_id)
+            record = origin.Origin(
+                name=hub_id, aliases=(entry.name, *entry.aliases) if entry else (), origin=f"hub: {hub_id}"
+            )
+            yield _spec(hub_id, path, HUB, facts, record)
+
+    def _from_lmstudio(self) -> Iterator[ModelSpec]:
+        for root in lmstudio.locations():
+            for name, path in lmstudio.folders(root):
+                facts = folder.look(path)
+                if facts.is_text_model and facts.weights_bytes:
+                    yield _spec(name, path, LMSTUDIO, facts)
+
+    def _publish_names(self) -> None:
+        """Write the names for shell completion where they changed; completion is not worth an error."""
+        text = "".join(f"{name}\n" for name in self.names())
+        target = self._paths.model_names
+        try:
+            if target.exists() and target.read_text(encoding="utf-8") == text:
+                return
+            with tempfile.NamedTemporaryFile("w", dir=target.parent, encoding="utf-8", delete=False) as file:
+                file.write(text)
+            Path(file.name).replace(target)
+        except (OSError, ValueError) as error:
+            _log.debug("cannot write %s: %s", target, error)
+
+
+def _catalog(home: Path) -> catalog.Catalog:
+    try:
+        return catalog.load(home)
+    except OmlxError as error:
+        _log.warning("%s", error)
+        return catalog.load(Path(os.devnull))
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return sorted(path for path in root.iterdir() if not path.name.startswith(HIDDEN) and path.is_dir())
+    except OSError:
+        return []
+
+
+def _spec(name: str, path: Path, source: str, facts: folder.Facts, record: origin.Origin | None = None) -> ModelSpec:
+    return ModelSpec(
+        name=name,
+        path=str(path),
+        source=source,
+        weights_bytes=facts.weights_bytes,
+        architecture=facts.architecture,
+        quantization=facts.quantization,
+        context_tokens=facts.context_tokens,
+        modified_at_s=facts.modified_at_s,
+        origin=record.origin if record else "",
+        license=(record.license if record else "") or facts.license,
+        aliases=record.aliases if record else (),
+        problem=facts.problem,
+    )
