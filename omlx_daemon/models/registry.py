@@ -32,6 +32,11 @@ class Registry:
         self._specs: tuple[ModelSpec, ...] = ()
         self._by_name: dict[str, ModelSpec] = {}
 
+    @property
+    def models_folder(self) -> Path:
+        """Where omlx keeps the models that it imported."""
+        return self._paths.models
+
     def scan(self) -> list[ModelSpec]:
         """Look at every place again and return the models found, by name; the first place wins a name."""
         found: dict[str, ModelSpec] = {}

@@ -1,0 +1,83 @@
+"""One model in detail: what `omlx show` prints."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from math import prod
+from pathlib import Path
+
+from omlx_cli.contract.api import ModelDetail, ModelInfo
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.models import fingerprint, folder, tensorfile
+
+_TEMPLATE = "chat_template.jinja"
+_PARTS = (".scales", ".biases")
+
+
+def of(spec: ModelSpec, row: ModelInfo) -> ModelDetail:
+    """Return the details of `spec`; a part that cannot be read is empty, its reason stands in the row's problem."""
+    path = Path(spec.path)
+    config = folder.look(path).config
+    return ModelDetail(
+        model=row,
+        fingerprint=_fingerprint(path),
+        origin=spec.origin,
+        license=spec.license,
+        parameters=_parameters(path, config),
+        chat_template=_template(path),
+        config=config,
+    )
+
+
+def cache_layout() -> str:
+    """Return the name of the code that lays out KV caches: mlx-lm and its version."""
+    return f"mlx-lm {metadata.version('mlx-lm')}"
+
+
+def _fingerprint(path: Path) -> str:
+    try:
+        return fingerprint.fingerprint(path, cache_layout=cache_layout())
+    except (OSError, ValueError, tensorfile.BadTensorFile):
+        return ""
+
+
+def _parameters(path: Path, config: dict[str, object]) -> int:
+    """Count the parameters: packed weights count for what they stand for, their scales for nothing."""
+    tensors: dict[str, tensorfile.Entry] = {}
+    for shard in folder.weight_files(path):
+        try:
+            tensors |= tensorfile.read(shard).tensors
+        except (OSError, tensorfile.BadTensorFile):
+            return 0
+    return sum(_count(name, tensors, config) for name in tensors)
+
+
+def _count(name: str, tensors: dict[str, tensorfile.Entry], config: dict[str, object]) -> int:
+    module = name.rpartition(".")[0]
+    scales = tensors.get(f"{module}.scales")
+    if scales is None:
+        return prod(tensors[name].shape)
+    if name.endswith(_PARTS):
+        return 0
+    return prod(scales.shape) * _group_size(module, config) if name.endswith(".weight") else prod(tensors[name].shape)
+
+
+def _group_size(module: str, config: dict[str, object]) -> int:
+    setting = config.get("quantization")
+    if not isinstance(setting, dict):
+        return 1
+    own = setting.get(module)
+    size = (own if isinstance(own, dict) else setting).get("group_size", setting.get("group_size"))
+    return size if isinstance(size, int) else 1
+
+
+def _template(path: Path) -> str:
+    try:
+        return (path / _TEMPLATE).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        pass
+    try:
+        template = folder.read_json(path / "tokenizer_config.json").get("chat_template")
+    except (OSError, ValueError):
+        return ""
+    return template if isinstance(template, str) else ""

@@ -1,0 +1,66 @@
+"""The models on disk, as the API asks for them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from omlx_cli.contract.api import ModelDetail, ModelInfo, PullDone, PullEvent, SlotInfo, SlotState
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.models import detail, info, removal
+from omlx_daemon.models.puller import Puller
+from omlx_daemon.models.registry import Registry
+
+SlotsView = Callable[[], tuple[SlotInfo, ...]]
+"""Returns the rows of the pool; never waits."""
+
+
+class ModelService:
+    """Implements `core.ports.Models`. Disk work runs on a thread, so that the event loop never waits for it."""
+
+    def __init__(self, registry: Registry, puller: Puller, slots_view: SlotsView) -> None:
+        self._registry = registry
+        self._puller = puller
+        self._slots = slots_view
+
+    async def list(self) -> list[ModelInfo]:
+        """Return every model found, by name."""
+        specs = await asyncio.to_thread(self._registry.scan)
+        slots = self._slots()
+        return [info.of(spec, slots) for spec in specs]
+
+    async def show(self, name: str) -> ModelDetail:
+        """Return one model in detail. Raises OmlxError(MODEL_NOT_FOUND)."""
+        spec = await asyncio.to_thread(self._registry.resolve, name)
+        return await asyncio.to_thread(detail.of, spec, info.of(spec, self._slots()))
+
+    async def remove(self, name: str) -> str:
+        """Delete a model's files; return what was done. Raises OmlxError (not found, in use, not ours)."""
+        spec = await asyncio.to_thread(self._registry.resolve, name)
+        self._check_unused(spec)
+        done = await asyncio.to_thread(removal.remove, spec, self._registry.models_folder)
+        await asyncio.to_thread(self._registry.scan)
+        return done
+
+    async def pull(self, model: str, name: str) -> AsyncGenerator[PullEvent, None]:
+        """Fetch or import a model; a second pull of the same model follows the first.
+
+        Yields progress, then exactly one `PullDone` or `PullFailed`. The pull goes on when a follower leaves
+        and another remains; when the last one leaves, it stops and keeps what was fetched.
+        """
+        async with aclosing(self._puller.follow(model, name)) as events:
+            async for event in events:
+                if isinstance(event, PullDone):
+                    await asyncio.to_thread(self._registry.scan)
+                yield event
+
+    async def close(self) -> None:
+        """Stop the pulls that are running."""
+        await self._puller.close()
+
+    def _check_unused(self, spec: ModelSpec) -> None:
+        for slot in self._slots():
+            if slot.name == spec.name and slot.state is not SlotState.CRASHED:
+                raise OmlxError(Code.IN_USE, f"{spec.name} is loaded", f"omlx unload {spec.name}  frees it")
