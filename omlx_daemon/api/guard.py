@@ -99,13 +99,17 @@ def owner_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandl
 
 
 def json_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse a POST over TCP that does not say it is JSON. Raises HTTPException(415)."""
+    """Refuse a POST over TCP whose body does not say it is JSON. Raises HTTPException(415)."""
     scope = connection.scope
-    if scope.get("method") != "POST" or is_local(scope):
+    if scope.get("method") != "POST" or is_local(scope) or not _has_body(scope):
         return
     kinds = [value.partition(";")[0].strip().lower() for value in _values(scope, b"content-type")]
     if kinds != ["application/json"]:
         raise HTTPException(status_code=415, detail="the body must be application/json")
+
+
+def _has_body(scope: Scope) -> bool:
+    return _values(scope, b"content-length") not in ([], ["0"]) or bool(_values(scope, b"transfer-encoding"))
 
 
 def _forbidden(message: str, hint: str) -> Refusal:

@@ -10,12 +10,14 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from omlx_cli import __version__
-from omlx_cli.contract import api
+from omlx_cli.contract import api, routes
 from omlx_cli.contract.errors import ErrorReply
 from omlx_daemon.api.errors import OpenAIErrorReply
 from omlx_daemon.api.openai import replies, schema
+from omlx_daemon.api.streaming import EVENT_STREAM_TYPE
 
 PATH = "/openapi.json"
+_EVENT = {"type": "object", "properties": {"data": {"type": "string"}}, "required": ["data"]}
 _REFERENCE = "#/components/schemas/{name}"
 
 _TYPES = (
@@ -53,6 +55,9 @@ class _Document(JsonRenderPlugin):
         if not self._document:
             _, components = msgspec.json.schema_components(_TYPES, schema_hook=_any, ref_template=_REFERENCE)
             openapi_schema["components"]["schemas"] = components
+            for path in (routes.CHAT_COMPLETIONS, routes.COMPLETIONS):
+                answers = openapi_schema["paths"][path]["post"]["responses"]["200"]["content"]
+                answers[EVENT_STREAM_TYPE] = {"schema": _EVENT}
             self._document = msgspec.json.encode(openapi_schema)
         return self._document
 

@@ -1,0 +1,76 @@
+"""The OpenAPI document, and what a fuzzer makes of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+
+from omlx_cli.contract.settings import ServerSettings
+from omlx_daemon.api.openai.schema import ChatCompletionBody, CompletionBody
+from tests.api.serving import Served, serving
+
+KEY = "fuzz"
+PHASES = "examples,coverage,fuzzing"
+CONFIG = """
+[warnings]
+enabled = false
+
+# Some fields need others (top_logprobs needs logprobs, a user's message content, ttl a unit), which no schema says.
+[[operations]]
+include-path = ["/v1/chat/completions", "/v1/completions", "/omlx/v1/models/load"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "507"]
+"""
+
+
+def test_fuzzed(socket_folder: Path, tmp_path: Path) -> None:
+    """Schemathesis finds no 5xx, no undocumented status or shape, no accepted nonsense."""
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+    with serving(socket_folder / "fuzzed", ServerSettings(api_key=KEY)) as served:
+        served.inference.any_name = True
+        done = subprocess.run(
+            [
+                *(Path(sys.executable).with_name("schemathesis"), "run", f"{served.url}/openapi.json"),
+                *("-H", f"x-api-key: {KEY}", "--phases", PHASES, "--max-examples", "20", "--seed", "1"),
+                *("--generation-deterministic", "--no-color"),
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Tested: 17" in done.stdout
+        assert len(served.inference.requests) > 100
+        assert served.inference.started == served.inference.closed
+        assert served.ask("GET", "/health").status == 200
+
+
+def test_every_reference_resolves(served: Served) -> None:
+    text = served.ask("GET", "/openapi.json").text
+    document = json.loads(text)
+    assert set(re.findall(r'"#/components/schemas/(\w+)"', text)) <= document["components"]["schemas"].keys()
+    for name, component in document["components"]["schemas"].items():
+        jsonschema.Draft202012Validator.check_schema(component)
+        assert component, name
+
+
+def test_ranges_are_in_the_document(served: Served) -> None:
+    components = served.ask("GET", "/openapi.json").json["components"]["schemas"]
+    for body in (ChatCompletionBody, CompletionBody):
+        properties = components[body.__name__]["properties"]
+        assert properties["temperature"]["anyOf"][0] == {"type": "number", "minimum": 0, "maximum": 2}
+        assert properties["logit_bias"]["anyOf"][0]["propertyNames"] == {"pattern": "^[0-9]{1,9}$"}
+
+
+def test_nothing_comes_from_elsewhere(served: Served) -> None:
+    answer = served.ask("GET", "/openapi.json")
+    assert answer.headers["content-type"].startswith("application/vnd.oai.openapi+json")
+    assert "http" not in answer.text.replace('"http":', "")
+    for path in ("/schema", "/docs", "/redoc", "/swagger"):
+        assert served.ask("GET", path).status == 404
