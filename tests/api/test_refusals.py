@@ -43,6 +43,11 @@ def test_messages_help(served: Served) -> None:
     assert "8192" in long
 
 
+def test_the_older_dialect_has_a_prompt(served: Served) -> None:
+    answer = served.ask("POST", "/v1/completions", {"model": "long", "prompt": "hi"})
+    assert answer.json["error"]["param"] == "prompt"
+
+
 def test_retry_after(served: Served) -> None:
     assert ask(served, "full", True).headers["retry-after"] == "1"
     assert served.ask_unix("POST", "/omlx/v1/models/load", {"model": "huge"}).headers["retry-after"] == "2"

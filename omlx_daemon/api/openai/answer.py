@@ -28,10 +28,12 @@ class Dialect(NamedTuple):
 
     whole: Callable[[Job, int, list[Gathered]], msgspec.Struct]
     chunks: Callable[[Job, int], Chunks]
+    prompt_field: str
+    """What the body calls the prompt, which the core calls `messages`."""
 
 
-CHAT = Dialect(chat_completion, ChatChunks)
-TEXT = Dialect(completion, TextChunks)
+CHAT = Dialect(chat_completion, ChatChunks, "messages")
+TEXT = Dialect(completion, TextChunks, "prompt")
 
 
 class Answer:
@@ -56,6 +58,12 @@ class Answer:
                 await answer(feed, await _first_events(feed, len(streams)), scope, send)
         except ClientGone:
             return
+        except OmlxError as error:
+            raise OmlxError.of(self._reworded(error.body)) from error
+
+    def _reworded(self, body: ErrorBody) -> ErrorBody:
+        """Return `body` with the prompt under this dialect's name."""
+        return msgspec.structs.replace(body, param=self._dialect.prompt_field) if body.param == "messages" else body
 
     async def _whole(self, feed: Feed[Event], events: Events, scope: Scope, send: Send) -> None:
         gathered = [Gathered() for _ in self._job.requests]
@@ -81,7 +89,7 @@ class Answer:
         except ClientGone:
             raise
         except OmlxError as error:
-            await out.finish([_error_payload(error.body)])
+            await out.finish([_error_payload(self._reworded(error.body))])
         except Exception as error:  # noqa: BLE001 - the status is sent: the error travels in the stream
             await out.finish([_error_payload(errors.internal(scope, error))])
 
