@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
+
+from omlx_daemon.core import files
 
 FLUSH_S = 30.0
 """How long a counter may wait for its way to the disk."""
@@ -57,7 +57,7 @@ class StateStore:
             self._flush = None
         async with self._write_lock:
             document = msgspec.json.format(msgspec.json.encode({"version": 1, **self._content}))
-            await asyncio.to_thread(_write, self._path, document)
+            await asyncio.to_thread(files.replace, self._path, document + b"\n")
 
     def _begin_flush(self) -> None:
         self._flush = None
@@ -87,18 +87,3 @@ def _set_aside(path: Path, aside: Path) -> None:
         path.replace(aside)
     except OSError as error:
         _log.warning("cannot keep %s: %s", path, error)
-
-
-def _write(path: Path, document: bytes) -> None:
-    """Replace `path` by `document`, whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(document + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
