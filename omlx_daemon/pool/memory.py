@@ -17,6 +17,8 @@ from omlx_daemon.core.models import ModelSpec
 MARGIN_BYTES = 256 << 20
 """What a worker takes beside the weights: interpreter, libraries, a first context."""
 _FLOAT32_BITS = 32
+_ROOM_TO_WIDEN = 1.15
+"""A worker widens its weights only where a tenth of its room stays free."""
 _GROUP_BITS = 0.5
 """A group's scale and bias, per weight: two 16-bit numbers for 64 weights."""
 
@@ -102,7 +104,7 @@ class SystemMemory:
         """Return what loading `spec` would take: weights in float32 on the CPU, as stored elsewhere."""
         if self._backend is None:
             self._backend = default_backend()
-        growth = float32_growth(spec.quantization) if self._backend == "cpu" else 1.0
+        growth = _ROOM_TO_WIDEN * float32_growth(spec.quantization) if self._backend == "cpu" else 1.0
         return Estimate(
             least_bytes=spec.weights_bytes + MARGIN_BYTES, best_bytes=int(spec.weights_bytes * growth) + MARGIN_BYTES
         )

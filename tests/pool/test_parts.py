@@ -73,7 +73,8 @@ def test_growth_to_float32(quantization: str, growth: float) -> None:
 def test_an_estimate_is_least_and_best() -> None:
     spec = ModelSpec(name="a", path="", source="omlx", weights_bytes=900, quantization="4-bit")
     on_cpu = SystemMemory("cpu").estimate(spec)
-    assert (on_cpu.least_bytes, on_cpu.best_bytes) == (900 + MARGIN_BYTES, 6400 + MARGIN_BYTES)
+    assert on_cpu.least_bytes == 900 + MARGIN_BYTES
+    assert on_cpu.best_bytes - MARGIN_BYTES == pytest.approx(900 * 1.15 * 32 / 4.5, abs=1)
     on_gpu = SystemMemory("metal").estimate(spec)
     assert on_gpu.best_bytes == on_gpu.least_bytes
 
