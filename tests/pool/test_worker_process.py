@@ -148,7 +148,6 @@ def test_no_worker_survives_its_daemon(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import asyncio, sys\n"
-        f"sys.path.insert(0, {str(DOUBLE.parents[2])!r})\n"
         "from omlx_daemon.pool.worker import Worker\n"
         "from omlx_daemon.pool.worker_process import WorkerSpawner\n"
         "from omlx_daemon.wire.messages import Start\n"

@@ -7,8 +7,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
+from threading import Thread
 
 import msgspec
 
@@ -17,6 +16,8 @@ from omlx_daemon.core.events import Failed, Finished, FinishReason, Prefill, Que
 from omlx_daemon.core.requests import GenerationRequest, TextPrompt
 from omlx_daemon.wire.frames import pack, receive
 from omlx_daemon.wire.messages import Cancel, Command, Events, LoadFailed, LoadProgress, Ready, Start, Stop, Submit
+
+FINISHED = Finished(reason=FinishReason.STOP, usage=Usage(prompt_tokens=1, completion_tokens=1))
 
 
 def main() -> None:
@@ -63,9 +64,17 @@ def answer(model: str, request: GenerationRequest, connection: socket.socket) ->
     elif model == "torn":
         connection.sendall(pack(Events(items=((request.id, Text(text="x" * 100)),)))[:50])
         os._exit(0)
+    elif prompt.startswith("until:"):
+        say(connection, request.id, Text(text="half "))
+        Thread(target=finish_later, args=(connection, request.id, Path(prompt[6:])), daemon=True).start()
     elif prompt != "wait":
-        finished = Finished(reason=FinishReason.STOP, usage=Usage(completion_tokens=1))
-        say(connection, request.id, Text(text=prompt[::-1]), finished)
+        say(connection, request.id, Text(text=prompt[::-1]), FINISHED)
+
+
+def finish_later(connection: socket.socket, request_id: str, sign: Path) -> None:
+    while not sign.exists():
+        time.sleep(0.01)
+    say(connection, request_id, Text(text="whole"), FINISHED)
 
 
 def say(connection: socket.socket, request_id: str, *events: Queued | Prefill | Text | Finished | Failed) -> None:

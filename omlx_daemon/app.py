@@ -1,0 +1,47 @@
+"""The composition root: every part is made here and handed to those who need it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from litestar import Litestar
+
+from omlx_cli.contract.paths import Paths
+from omlx_cli.contract.settings import Settings
+from omlx_daemon.api.app import create_app
+from omlx_daemon.daemon import RunningDaemon
+from omlx_daemon.listeners import Listeners
+from omlx_daemon.models.puller import Puller
+from omlx_daemon.models.registry import Registry
+from omlx_daemon.models.service import ModelService
+from omlx_daemon.pool.memory import SystemMemory
+from omlx_daemon.pool.pool import Pool
+from omlx_daemon.pool.settings import PoolSettings
+from omlx_daemon.pool.state import StateStore
+from omlx_daemon.pool.worker_process import Spawner
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """One daemon, put together and not yet running."""
+
+    app: Litestar
+    daemon: RunningDaemon
+    pool: Pool
+    registry: Registry
+    models: ModelService
+
+
+def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner, stop: Callable[[], None]) -> Parts:
+    """Return the daemon's parts; `stop` begins its graceful end."""
+    memory = SystemMemory()
+    registry = Registry(paths, settings)
+    state = StateStore(paths.state)
+    pool = Pool(registry.resolve, spawn, state, PoolSettings.of(settings, memory.total_bytes()), memory)
+    puller = Puller(paths, settings)
+    models = ModelService(registry, puller, pool.rows)
+    daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop)
+    app = create_app(pool, models, pool, daemon, settings)
+    return Parts(app, daemon, pool, registry, models)

@@ -1,0 +1,166 @@
+"""The daemon's life: lock, listen, serve, drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Coroutine, Iterator
+from socket import socket
+from typing import Any
+
+import msgspec
+import uvicorn
+import uvloop
+
+from omlx_cli.contract.api import DaemonState
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.paths import Paths
+from omlx_cli.contract.settings import Settings
+from omlx_cli.contract.units import parse_duration_s
+from omlx_daemon import app as composition
+from omlx_daemon.core import files
+from omlx_daemon.listeners import Listeners, listen
+from omlx_daemon.pool.worker_process import Spawner
+from omlx_daemon.ready import ReadyPipe
+
+KEEP_ALIVE_S = 75
+LINGER_S = 5
+"""How long connections may take to close when every request has ended."""
+TICK_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+def serve(paths: Paths, settings: Settings, ready: ReadyPipe, spawn: Spawner) -> None:
+    """Run the daemon until it is told to stop; call it while holding the daemon's lock. Raises OmlxError."""
+    listeners = listen(paths.socket, settings.server)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(Life(paths, settings, ready, listeners, spawn).run())
+    finally:
+        listeners.close()
+        paths.socket.unlink(missing_ok=True)
+        paths.daemon_info.unlink(missing_ok=True)
+
+
+class Life:
+    """One daemon from its first to its last request."""
+
+    def __init__(
+        self, paths: Paths, settings: Settings, ready: ReadyPipe, listeners: Listeners, spawn: Spawner
+    ) -> None:
+        self._paths = paths
+        self._settings = settings
+        self._ready = ready
+        self._listeners = listeners
+        self._parts = composition.build(paths, settings, listeners, spawn, self.stop)
+        self._server = HttpServer(self._parts.app)
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Serve until told to stop, then let running requests finish."""
+        loop = asyncio.get_running_loop()
+        for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(kind, self.signalled)
+        scan = asyncio.create_task(asyncio.to_thread(self._parts.registry.scan))
+        serving = asyncio.create_task(self._server.serve(list(self._listeners.sockets)))
+        await _first(serving, self._server.listening.wait())
+        await scan
+        self._announce()
+        watch = asyncio.create_task(self._parts.pool.run())
+        watch.add_done_callback(_log_failure)
+        await _first(serving, self._stopping.wait())
+        watch.cancel()
+        await self._drain()
+        await serving
+
+    def signalled(self) -> None:
+        """Begin a graceful stop; a second signal ends it at once."""
+        if self._stopping.is_set():
+            _log.warning("stopping now")
+            self._parts.pool.hurry()
+            self._server.force_exit = True
+        self.stop()
+
+    def stop(self) -> None:
+        """Begin a graceful stop, unless it has begun."""
+        self._parts.daemon.phase = DaemonState.DRAINING
+        self._parts.pool.drain()
+        self._stopping.set()
+
+    def _announce(self) -> None:
+        daemon = self._parts.daemon
+        if not self._stopping.is_set():
+            daemon.phase = DaemonState.READY
+        info = daemon.info()
+        files.replace(self._paths.daemon_info, msgspec.json.encode(info) + b"\n")
+        self._ready.ready()
+        _log.info("ready: %s and %s", info.socket, info.address or info.tcp_error)
+
+    async def _drain(self) -> None:
+        _log.info("stopping")
+        deadline_s = parse_duration_s(self._settings.daemon.stop_timeout)
+        await asyncio.gather(self._parts.models.close(), self._parts.pool.close(deadline_s))
+        self._server.end()
+
+
+async def _first(serving: asyncio.Task[None], event: Coroutine[Any, Any, object]) -> None:
+    """Wait for `event`; a server that ends before raises what ended it."""
+    waiting = asyncio.create_task(event)
+    await asyncio.wait([serving, waiting], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        waiting.cancel()
+        serving.result()
+        raise OmlxError(Code.INTERNAL, "the HTTP server ended unasked", "omlx logs  may tell why")
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        _log.error("the pool's watch failed", exc_info=task.exception())
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn on sockets of ours, without its signal handlers, and with one tick a second instead of ten."""
+
+    def __init__(self, app: object) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=LINGER_S,
+            )
+        )
+        self.listening = asyncio.Event()
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Close the sockets and end `serve` when the open connections are done."""
+        self.should_exit = True
+        self._ending.set()
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Start the application and take connections."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    async def main_loop(self) -> None:
+        """Refresh the date header once a second until the end."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._ending.wait()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to the daemon."""
+        yield
