@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from threading import Event, Thread
 
-from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, snapshot_download
+from huggingface_hub import HfApi, constants, hf_hub_download, hf_hub_url, snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils._headers import build_hf_headers
@@ -31,6 +31,8 @@ MAX_PLAIN_BYTES = 50_000_000_000
 CONNECTIONS = 4
 LOOK_EVERY_S = 0.25
 TIMEOUT_S = 20.0
+CHUNK_BYTES = 1 << 20
+"""What a lost connection may cost; the library's own chunk is ten times as large and its progress as coarse."""
 _NESTED = "*/*"
 _HTTP_ERROR: type[BaseException] = HfHubHTTPError.__bases__[0]
 """The base of the HTTP library's errors; which library it is depends on huggingface_hub's version."""
@@ -76,6 +78,7 @@ def pull(hub_id: str, report: Reporter) -> bool:
 
     Without a network a model that is there already is good enough. Raises OmlxError, OSError.
     """
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
     cache = hubcache.location()
     report.progress("resolve", detail=hub_id)
     try:
