@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -66,6 +67,31 @@ class SchedulerSettings(_Section, frozen=True, kw_only=True):
     stall_target: str = "300ms"
 
 
+class CacheSettings(_Section, frozen=True, kw_only=True):
+    """`[cache]`: the KV cache's two tiers."""
+
+    enabled: bool = True
+    dir: str = ""
+    """Empty is `cache` in the home."""
+    hot_max_size: str = "auto"
+    """RAM of all models together: bytes, a share of the machine's memory, `auto` (10 %), or `0` for no hot tier."""
+    cold_max_size: str = "auto"
+    """Bytes, a share of the volume, `auto` (10 % of the volume), or `0` for no cold tier."""
+    min_free: str = "5%"
+    max_age: str = "never"
+    max_model_share: str = "100%"
+    write_policy: Literal["all", "second-hit"] = "all"
+    write_budget: str = "unlimited"
+    """Bytes written a day."""
+    fsync: bool = False
+
+
+class ModelOptions(_Section, frozen=True, kw_only=True):
+    """`[models."NAME"]`: settings of one model."""
+
+    kv_store_bits: Literal[4, 8, 16] = 16
+
+
 class MemorySettings(_Section, frozen=True, kw_only=True):
     """`[memory]`: how much the loaded models may take together."""
 
@@ -81,10 +107,19 @@ class Settings(_Section, frozen=True, kw_only=True):
     hub: HubSettings = HubSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     memory: MemorySettings = MemorySettings()
+    cache: CacheSettings = CacheSettings()
+    models: dict[str, ModelOptions] = {}
 
 
 _DURATIONS = ("server.keep_alive", "daemon.start_timeout", "daemon.stop_timeout", "model.ttl", "model.load_timeout")
 _SIZES = ("server.max_body", "daemon.log_size", "memory.limit")
+_NAMED_SIZES = {
+    "cache.hot_max_size": ("auto",),
+    "cache.cold_max_size": ("auto",),
+    "cache.min_free": (),
+    "cache.max_model_share": (),
+    "cache.write_budget": ("unlimited",),
+}
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -112,12 +147,18 @@ def parse(text: str, origin: str) -> Settings:
 
 
 def _check_units(settings: Settings) -> None:
-    for key in (*_DURATIONS, "scheduler.stall_target"):
+    for key in (*_DURATIONS, "scheduler.stall_target", "cache.max_age"):
         _check(settings, key, parse_duration_s)
+    for key, words in _NAMED_SIZES.items():
+        _check(settings, key, partial(_size_or, words))
     for key in _SIZES:
         _check(settings, key, lambda text: parse_size_bytes(text, base_bytes=1 << 40))
     if settings.daemon.log_level not in _LOG_LEVELS:
         raise ValueError(f"daemon.log_level: {settings.daemon.log_level!r} is none of {', '.join(_LOG_LEVELS)}")
+
+
+def _size_or(words: tuple[str, ...], text: str) -> float:
+    return 0 if text in words else parse_size_bytes(text, base_bytes=1 << 40)
 
 
 def _check(settings: Settings, key: str, parse_value: Callable[[str], float]) -> None:

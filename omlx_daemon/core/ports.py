@@ -14,6 +14,20 @@ from omlx_cli.contract.api import (
     SlotInfo,
     Status,
 )
+from omlx_cli.contract.cache import (
+    CacheList,
+    CacheMetrics,
+    CachePin,
+    CachePinBody,
+    CachePins,
+    CacheStats,
+    CacheWarm,
+    CacheWarmBody,
+    PruneBody,
+    PruneReport,
+    VerifyBody,
+    VerifyEvent,
+)
 from omlx_daemon.core.events import Event
 from omlx_daemon.core.requests import GenerationRequest
 
@@ -95,4 +109,57 @@ class Daemon(Protocol):
 
     def request_shutdown(self) -> None:
         """Begin a graceful stop, as SIGTERM does."""
+        ...
+
+
+@runtime_checkable
+class CacheAdmin(Protocol):
+    """The KV cache, seen from outside: both tiers, every model. Raises OmlxError where it says so."""
+
+    async def stats(self) -> CacheStats:
+        """Return the books of the cold tier."""
+        ...
+
+    def metrics(self) -> CacheMetrics:
+        """Return what was reused and recomputed, per tier and model, from the last reports; never waits."""
+        ...
+
+    async def rows(self, model: str, incompatible: bool) -> CacheList:
+        """Return the namespaces of the cold tier; of one model, or the unusable ones alone, where asked."""
+        ...
+
+    async def prune(self, body: PruneBody) -> PruneReport:
+        """Remove what matches; say what would go where it is a dry run."""
+        ...
+
+    async def clear(self, model: str) -> PruneReport:
+        """Remove all blocks that are not pinned, of one model or of all, from both tiers."""
+        ...
+
+    def verify(self, body: VerifyBody) -> AsyncIterator[VerifyEvent]:
+        """Check stored blocks; progress, then exactly one `VerifyDone`. Deep: also recompute them and compare."""
+        ...
+
+    async def pins(self) -> CachePins:
+        """Return every pinned prefix."""
+        ...
+
+    async def pin(self, body: CachePinBody) -> CachePin:
+        """Compute the prefix that `system` begins every chat with, store it, and keep it. Loads the model."""
+        ...
+
+    async def unpin(self, label: str) -> None:
+        """Let a pinned prefix go. Raises OmlxError(NOT_FOUND)."""
+        ...
+
+    async def warm(self, body: CacheWarmBody) -> CacheWarm:
+        """Compute and store a prompt without an answer. Loads the model."""
+        ...
+
+    async def export(self, model: str, path: str) -> PruneReport:
+        """Write the blocks of one model to a new archive; the report counts what went in."""
+        ...
+
+    async def import_(self, path: str) -> PruneReport:
+        """Take the blocks of an archive, each checked; the report counts what came in."""
         ...
