@@ -6,7 +6,7 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omlx_cli.contract.errors import Code
@@ -31,6 +31,7 @@ RESIDENTS = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(RESIDENTS, st.integers(-50, 500))
 def test_victims_are_the_fewest_oldest_or_none_at_all(residents: list[Resident], missing: int) -> None:
     chosen = victims(residents, missing)
