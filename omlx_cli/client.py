@@ -138,8 +138,9 @@ def error_of(data: bytes, status: int) -> OmlxError:
         message=found.message,
         hint=found.hint,
         param=found.param or "",
-        retry_after_s=found.retry_after_s,
     )
+    if found.retry_after_s:
+        body = msgspec.structs.replace(body, retry_after_s=found.retry_after_s)
     return OmlxError.of(body)
 
 

@@ -62,7 +62,7 @@ class _Choice(msgspec.Struct, frozen=True):
 class _Chunk(msgspec.Struct, frozen=True):
     choices: tuple[_Choice, ...] = ()
     usage: Usage | None = None
-    error: msgspec.Raw | None = None
+    error: dict[str, object] | None = None
 
 
 class Answer:

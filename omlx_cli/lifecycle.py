@@ -19,11 +19,12 @@ from omlx_cli.contract import routes
 from omlx_cli.contract.api import PROTOCOL, DaemonState, Done, Health, Status
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
+from omlx_cli.contract.units import format_duration
 from omlx_cli.service import Service
-from omlx_cli.service.process import not_ready
 
 _POLL_S = 0.05
-_KILL_WAIT_S = 5.0
+_FORCE = ((signal.SIGTERM, 0.2), (signal.SIGTERM, 2.5), (signal.SIGKILL, 5.0))
+"""What ends a daemon now, and the seconds each may take: it drains at the first and stops at the second."""
 _SILENCE_S = 2.0
 _SETTLED = (DaemonState.READY, DaemonState.STUCK)
 
@@ -61,7 +62,7 @@ class Lifecycle:
             with locks.held(self._paths.start_lock, deadline_s):
                 return self._start(deadline_s)
         except TimeoutError as error:
-            raise not_ready(timeout_s) from error
+            raise _not_ready(timeout_s) from error
 
     def stop(self, timeout_s: float, force: bool = False) -> bool:
         """Stop the daemon and wait until it is gone; return whether there was one.
@@ -174,11 +175,11 @@ class Lifecycle:
 
     def _end_now(self, pid: int) -> None:
         """Interrupt the daemon's drain, then kill it if it lingers. Raises OmlxError(INTERNAL)."""
-        for kind in (signal.SIGTERM, signal.SIGTERM, signal.SIGKILL):
+        for kind, wait_s in _FORCE:
             if self.is_gone():
                 return
             self._signal(pid, kind)
-            self._await_end(_KILL_WAIT_S if kind is signal.SIGKILL else _KILL_WAIT_S / 2)
+            self._await_end(wait_s)
         if not self.is_gone():
             raise OmlxError(Code.INTERNAL, f"process {pid} could not be ended", "omlx status  shows who answers")
 
@@ -202,6 +203,14 @@ class Lifecycle:
             return _PidOnFile.decode(self._paths.daemon_info.read_bytes()).pid
         except (OSError, msgspec.DecodeError):
             return 0
+
+
+def _not_ready(timeout_s: float) -> OmlxError:
+    return OmlxError(
+        Code.NOT_READY,
+        f"the daemon was not ready within {format_duration(timeout_s)}",
+        "omlx logs  may tell why; daemon.start_timeout in the settings gives it longer",
+    )
 
 
 class _Pid(msgspec.Struct, frozen=True):

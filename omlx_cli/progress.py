@@ -16,7 +16,7 @@ from omlx_cli.output import Output
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-_LINE_SHARE = 0.1
+_LINES = 10
 _LINE_S = 10.0
 
 _WORDS = {
@@ -65,20 +65,16 @@ class Lines(Silent):
         self._note = note
         self._clock = clock
         self._step = ""
-        self._share = 0.0
+        self._tenth = 0
         self._told_s = 0.0
 
     def show(self, event: PullProgress) -> None:
         """Print a line where enough has happened since the last one."""
-        share = event.done_bytes / event.total_bytes if event.total_bytes else 0.0
-        if event.step == self._step and not self._is_due(share):
-            return
-        self._step, self._share, self._told_s = event.step, share, self._clock()
-        self._note(" ".join(part for part in (title(event), _amount(event)) if part))
-
-    def _is_due(self, share: float) -> bool:
-        ended = share >= 1 > self._share
-        return ended or share - self._share >= _LINE_SHARE or self._clock() - self._told_s >= _LINE_S
+        tenth = event.done_bytes * _LINES // event.total_bytes if event.total_bytes else 0
+        is_due = tenth > self._tenth or self._clock() - self._told_s >= _LINE_S
+        if event.step != self._step or is_due:
+            self._step, self._tenth, self._told_s = event.step, tenth, self._clock()
+            self._note(" ".join(part for part in (title(event), _amount(event)) if part))
 
 
 class Records(Silent):

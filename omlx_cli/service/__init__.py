@@ -13,7 +13,7 @@ class Service(Protocol):
     """One way to start the daemon."""
 
     def start(self, timeout_s: float) -> None:
-        """Start the daemon and return when it is ready. Raises OmlxError."""
+        """Start the daemon and return when it is ready. Raises OmlxError; TimeoutError after `timeout_s`."""
         ...
 
     def describe(self) -> str:

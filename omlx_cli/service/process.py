@@ -14,7 +14,6 @@ import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.paths import FILE_MODE, Paths
-from omlx_cli.contract.units import format_duration
 
 EXIT_LOCKED = 75
 """The daemon's exit code where another daemon holds the lock."""
@@ -47,7 +46,7 @@ class ProcessService:
         """Start the daemon and return when it is ready.
 
         Raises OmlxError: what the daemon itself reported, ALREADY_RUNNING where another one holds the lock,
-        DAEMON_UNREACHABLE where it ended early, NOT_READY after `timeout_s` (it is then told to end).
+        DAEMON_UNREACHABLE where it ended early. Raises TimeoutError after `timeout_s`; the process is ended then.
         """
         ready, ready_end = os.pipe()
         log_bytes = self._log_bytes()
@@ -60,8 +59,8 @@ class ProcessService:
         finally:
             os.close(ready)
         if line is None:
-            process.terminate()
-            raise not_ready(timeout_s)
+            _end(process)
+            raise TimeoutError
         self._check(line, process, log_bytes)
 
     def _spawn(self, ready_end: int) -> subprocess.Popen[bytes]:
@@ -115,15 +114,6 @@ class ProcessService:
         return OmlxError(Code.DAEMON_UNREACHABLE, message, f"{self._paths.boot_log}  holds what it printed")
 
 
-def not_ready(timeout_s: float) -> OmlxError:
-    """Return the error for a daemon that took too long."""
-    return OmlxError(
-        Code.NOT_READY,
-        f"the daemon was not ready within {format_duration(timeout_s)}",
-        "omlx logs  may tell why; daemon.start_timeout in the settings gives it longer",
-    )
-
-
 def _read_line(file: int, deadline_s: float) -> bytes | None:
     """Return what the pipe holds up to a line's end or its close; None where the deadline passes first."""
     data = b""
@@ -139,11 +129,21 @@ def _read_line(file: int, deadline_s: float) -> bytes | None:
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int | None:
+    """Return the exit code of a process that closed its pipe; None where it had to be ended."""
     try:
         return process.wait(_EXIT_WAIT_S)
     except subprocess.TimeoutExpired:
-        process.terminate()
+        _end(process)
         return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_EXIT_WAIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _last_line(log: bytes) -> str:
