@@ -64,14 +64,18 @@ class Catalog:
         return sorted(self._by_name)
 
 
+def built_in() -> Catalog:
+    """Return the catalog that comes with omlx."""
+    return Catalog(_read(_BUILT_IN))
+
+
 def load(home: Path) -> Catalog:
     """Return the built-in catalog and the user's in `home`. Raises OmlxError(INVALID_CONFIG) for the user's."""
-    built_in = _read(_BUILT_IN)
     user = home / _USER_FILE
     try:
-        return Catalog([*built_in, *_read(user)])
+        return Catalog([*_read(_BUILT_IN), *_read(user)])
     except FileNotFoundError:
-        return Catalog(built_in)
+        return built_in()
     except (OSError, ValueError, OmlxError) as error:
         raise OmlxError(Code.INVALID_CONFIG, f"{user}: {error}", "omlx's own catalog.toml shows the form") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,7 +128,7 @@ def _catalog(home: Path) -> catalog.Catalog:
         return catalog.load(home)
     except OmlxError as error:
         _log.warning("%s", error)
-        return catalog.load(Path(os.devnull))
+        return catalog.built_in()
 
 
 def _folders(root: Path) -> list[Path]:
