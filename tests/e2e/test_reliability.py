@@ -82,7 +82,7 @@ def test_a_client_that_leaves_stops_the_generation(fresh_home: Home, client: ope
         model="smollm2", messages=TELL, max_tokens=4000, stream=True, extra_body={"ignore_eos": True}
     )
     next(iter(stream))
-    assert row(fresh_home)["running"] == 1
+    wait_until(lambda: row(fresh_home)["running"] == 1)
     stream.close()
     wait_until(lambda: row(fresh_home)["running"] == 0)
 
