@@ -1,0 +1,113 @@
+"""What the cache needs of the code that knows the model's arrays. The cache itself never looks inside a payload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from omlx_daemon.coldstore.blockfile import Header, Tensor
+from omlx_daemon.coldstore.names import BlockName, Part
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Which parts a model's restore takes."""
+
+    tokens: bool = True
+    windows: tuple[int, ...] = ()
+    """The distinct window lengths, longest first."""
+    state: bool = False
+
+
+class Unusable(Exception):
+    """Arrays or a file that are not what the model's layout promises. Says why."""
+
+
+class Payload(Protocol):
+    """One part of one block: evaluated, contiguous, never changed. Any thread may read its tensors."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        ...
+
+    def tensors(self) -> Sequence[Tensor]:
+        """Return the tensors as they are stored, without copying."""
+        ...
+
+
+class Buffer(Protocol):
+    """Memory that a reader fills with a file's payload."""
+
+    @property
+    def view(self) -> memoryview:
+        """The writable bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows of a window part: `payload` holds the last rows before `end`, valid for this prompt before `usable`."""
+
+    payload: Payload
+    end: int
+    usable: int
+
+
+class Assembly(Protocol):
+    """A model cache that is being filled. Engine thread only."""
+
+    def place(self, payload: Payload, rows: int, position: int) -> None:
+        """Put the first `rows` rows of a tokens part at `position`."""
+        ...
+
+    def settle(self) -> None:
+        """Finish what was placed; payloads placed so far may be reused afterwards."""
+        ...
+
+    def finish(self, position: int, windows: Sequence[Span], state: Payload | None) -> object:
+        """Return the model cache that holds `position` tokens."""
+        ...
+
+
+class Codec(Protocol):
+    """The model's arrays to payloads and back. Engine thread only."""
+
+    @property
+    def needs(self) -> Needs:
+        """Which parts a restore takes."""
+        ...
+
+    def capture(self, source: object, part: Part, start: int, end: int) -> Payload:
+        """Take a copy of rows [start, end) (of the state after `end` tokens) from a live cache.
+
+        The copy is made by the next `settle`. Raises Unusable where the rows are not there.
+        """
+        ...
+
+    def settle(self, payloads: Sequence[Payload]) -> None:
+        """Make the copies that `capture` described."""
+        ...
+
+    def buffer(self, size_bytes: int, bounded: bool) -> Buffer | None:
+        """Return memory to read a file into, or None when `bounded` and too much of it is in use."""
+        ...
+
+    def decode(self, name: BlockName, header: Header, buffer: Buffer) -> Payload:
+        """Return the payload that lies in a filled buffer. Raises Unusable."""
+        ...
+
+    def assembly(self, capacity_tokens: int) -> Assembly:
+        """Begin a model cache with room for `capacity_tokens`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A part of a block on its way into a tier."""
+
+    name: BlockName
+    payload: Payload
+    ids: bytes | None
+    """Packed token ids of the block; None where they do not tell what it holds."""
