@@ -1,0 +1,88 @@
+"""Staging memory that readers fill: allocated here once, used again when nobody holds what was built on it."""
+
+from __future__ import annotations
+
+import threading
+
+import mlx.core as mx
+
+from omlx_daemon.worker.backend.kv.raw import bytes_of
+
+_STEP_BYTES = 64 << 10
+
+
+class StagingBuffer:
+    """Bytes of an mlx array that another thread may write. Goes back to its pool when the last user drops it."""
+
+    def __init__(self, pool: BufferPool, array: mx.array) -> None:
+        self._pool = pool
+        self.array = array
+        self.view = bytes_of(array)
+        self._in_transit = True
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the whole buffer."""
+        return int(self.array.nbytes)
+
+    def keep(self) -> None:
+        """Count it no longer as staging memory: a tier has taken it over."""
+        if self._in_transit:
+            self._in_transit = False
+            self._pool.arrived(self.nbytes)
+
+    def __del__(self) -> None:
+        self.keep()
+        self._pool.give(self.array)
+
+
+class BufferPool:
+    """Free buffers, and a bound on those in transit. `take` on the engine thread, the rest on any."""
+
+    def __init__(self, limit_bytes: int, spare_bytes: int) -> None:
+        """Allow `limit_bytes` in transit; keep `spare_bytes` of free buffers for the next use."""
+        self._limit_bytes, self._spare_bytes = limit_bytes, spare_bytes
+        # Re-entrant: collecting garbage under the lock may drop a buffer, and that takes the lock.
+        self._lock = threading.RLock()
+        self._free: dict[int, list[mx.array]] = {}
+        self._free_bytes = self._transit_bytes = 0
+
+    @property
+    def transit_bytes(self) -> int:
+        """Bytes handed out and not yet arrived."""
+        return self._transit_bytes
+
+    def take(self, size_bytes: int, bounded: bool) -> StagingBuffer | None:
+        """Return a buffer of at least `size_bytes`, None when `bounded` and too much is in transit."""
+        size_bytes = max(1, -(-size_bytes // _STEP_BYTES)) * _STEP_BYTES
+        with self._lock:
+            if bounded and self._transit_bytes and self._transit_bytes + size_bytes > self._limit_bytes:
+                return None
+            self._transit_bytes += size_bytes
+            spare = self._free.get(size_bytes)
+            array = spare.pop() if spare else None
+            if array is not None:
+                self._free_bytes -= size_bytes
+        if array is None:
+            array = mx.zeros((size_bytes,), mx.uint8)
+            mx.eval(array)
+        return StagingBuffer(self, array)
+
+    def arrived(self, size_bytes: int) -> None:
+        """Take note that a buffer is in transit no more."""
+        with self._lock:
+            self._transit_bytes -= size_bytes
+
+    def give(self, array: mx.array) -> None:
+        """Take a buffer back."""
+        size_bytes = int(array.nbytes)
+        with self._lock:
+            if self._free_bytes + size_bytes <= self._spare_bytes:
+                self._free.setdefault(size_bytes, []).append(array)
+                self._free_bytes += size_bytes
+
+    def clear(self) -> None:
+        """Let go of the free buffers."""
+        with self._lock:
+            self._free.clear()
+            self._free_bytes = 0

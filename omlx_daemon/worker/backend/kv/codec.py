@@ -1,0 +1,130 @@
+"""The cache's `Codec` for one loaded model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import mlx.core as mx
+from mlx_lm.generate import generation_stream
+
+from omlx_daemon.coldstore.blockfile import Header
+from omlx_daemon.coldstore.names import BlockName, Part
+from omlx_daemon.worker.backend.kv.assembly import KvAssembly
+from omlx_daemon.worker.backend.kv.buffers import BufferPool, StagingBuffer
+from omlx_daemon.worker.backend.kv.leaves import Field, Group, KvLayout, find
+from omlx_daemon.worker.backend.kv.payloads import KvPayload, Spec, in_file_order, view
+from omlx_daemon.worker.backend.kv.precision import EXACT_BITS, Precision
+from omlx_daemon.worker.backend.kv.raw import AnyStream, stacked
+from omlx_daemon.worker.backend.kv.rows import Arrays, Rows, Source, live_rows, live_state
+from omlx_daemon.worker.cache.payload import Buffer, Needs, Payload, Unusable
+
+STAGING_BYTES = 256 << 20
+
+
+class KvCodec:
+    """Payloads of one model's layout. Engine thread only, but for the buffers that readers fill."""
+
+    def __init__(
+        self,
+        layout: KvLayout,
+        *,
+        store_bits: int = EXACT_BITS,
+        staging_bytes: int = STAGING_BYTES,
+        stream: AnyStream = generation_stream,
+    ) -> None:
+        """Store rows with `store_bits` (16, 8 or 4); `staging_bytes` bounds what is being read at a time."""
+        self._layout, self._stream = layout, stream
+        self._precision = Precision(store_bits)
+        self._pool = BufferPool(staging_bytes, staging_bytes)
+        self._live: dict[tuple[int, int, int], Rows] = {}
+        self._needs = layout.needs
+
+    @property
+    def needs(self) -> Needs:
+        """Which parts a restore takes."""
+        return self._needs
+
+    def capture(self, source: object, part: Part, start: int, end: int) -> KvPayload:
+        """Describe a copy of rows [start, end), or of the state after `end` tokens. Raises Unusable."""
+        assert isinstance(source, Source)
+        arrays: Arrays = {}
+        with mx.stream(self._stream):
+            for group in self._layout.groups_of(part):
+                taken = self._state(source, group) if part is Part.STATE else self._rows(source, group, start, end)
+                arrays.update(taken)
+        order = [name for name, *_ in self._specs(part, end - start)]
+        return KvPayload({name: arrays[name] for name in order})
+
+    def settle(self, payloads: Sequence[Payload]) -> None:
+        """Make the copies that `capture` described."""
+        own = [payload for payload in payloads if isinstance(payload, KvPayload)]
+        mx.eval([list(payload.arrays.values()) for payload in own])
+        for payload in own:
+            payload.seal()
+        self._live.clear()
+
+    def buffer(self, size_bytes: int, bounded: bool) -> StagingBuffer | None:
+        """Return memory to read a file into, or None when `bounded` and too much of it is in use."""
+        return self._pool.take(size_bytes, bounded)
+
+    def decode(self, name: BlockName, header: Header, buffer: Buffer) -> KvPayload:
+        """Return the payload that lies in a filled buffer. Raises Unusable."""
+        assert isinstance(buffer, StagingBuffer)
+        return view(header, buffer, self._specs(name.part, name.rows or name.tokens))
+
+    def assembly(self, capacity_tokens: int) -> KvAssembly:
+        """Begin a model cache with room for `capacity_tokens`."""
+        return KvAssembly(self._layout, self._precision, capacity_tokens, self._stream)
+
+    def _rows(self, source: Source, group: Group, start: int, end: int) -> Arrays:
+        if group.window:
+            start = max(start, end - group.window)
+        slices: dict[str, list[mx.array]] = {field.name: [] for field in group.fields}
+        for number in group.leaves:
+            live = self._live_rows(source, number)
+            low, high = start - live.first, end - live.first
+            if low < 0 or high > live.count:
+                raise Unusable(f"rows {start} to {end} of layer {self._layout.leaves[number].path[0]} are not alive")
+            for field in group.fields:
+                slices[field.name].append(_checked(field, live.arrays[field.name])[0, :, low:high])
+        taken = {}
+        for field in group.fields:
+            for name, array in self._precision.encode(field, stacked(slices[field.name])).items():
+                taken[f"{group.key}.{name}"] = array
+        return taken
+
+    def _live_rows(self, source: Source, number: int) -> Rows:
+        key = (id(source.caches), source.row, number)
+        if key not in self._live:
+            self._live[key] = live_rows(find(source.caches, self._layout.leaves[number].path), source.row)
+        return self._live[key]
+
+    def _state(self, source: Source, group: Group) -> Arrays:
+        (field,) = group.fields
+        arrays = []
+        for number in group.leaves:
+            live = live_state(find(source.caches, self._layout.leaves[number].path), source.row)
+            if field.name not in live or live[field.name].shape[1:] != field.shape:
+                raise Unusable(f"state {field.name} of layer {self._layout.leaves[number].path[0]} has changed shape")
+            arrays.append(live[field.name][0])
+        return {f"{group.key}.{field.name}": stacked(arrays)}
+
+    def _specs(self, part: Part, rows: int) -> list[Spec]:
+        specs: list[Spec] = []
+        for group in self._layout.groups_of(part):
+            count = len(group.leaves)
+            kept = min(rows, group.window) if group.window else rows
+            for field in group.fields:
+                if part is Part.STATE:
+                    specs.append((f"{group.key}.{field.name}", field.dtype, (count, *field.shape)))
+                    continue
+                for stored in self._precision.stored(field):
+                    heads, width = stored.shape
+                    specs.append((f"{group.key}.{stored.name}", stored.dtype, (count, heads, kept, width)))
+        return in_file_order(specs)
+
+
+def _checked(field: Field, array: mx.array) -> mx.array:
+    if (array.shape[1], array.shape[3]) != field.shape or array.dtype != field.dtype:
+        raise Unusable(f"{field.name} is {array.dtype} {tuple(array.shape)}, not as it was at load")
+    return array

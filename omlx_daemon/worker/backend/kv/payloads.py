@@ -1,0 +1,66 @@
+"""One part of one block as evaluated mlx arrays, and as bytes for whoever writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import mlx.core as mx
+
+from omlx_daemon.coldstore.blockfile import Header, Tensor
+from omlx_daemon.worker.backend.kv.buffers import StagingBuffer
+from omlx_daemon.worker.backend.kv.raw import bytes_of
+from omlx_daemon.worker.backend.kv.rows import Arrays
+from omlx_daemon.worker.cache.payload import Unusable
+
+DTYPES = {
+    mx.float32: "F32", mx.float16: "F16", mx.bfloat16: "BF16", mx.uint32: "U32", mx.int32: "I32", mx.uint8: "U8",
+    mx.int8: "I8", mx.uint16: "U16", mx.int16: "I16", mx.int64: "I64", mx.uint64: "U64", mx.bool_: "BOOL",
+}  # fmt: skip
+
+Spec = tuple[str, mx.Dtype, tuple[int, ...]]
+"""Name, dtype and shape of a stored array."""
+
+
+class KvPayload:
+    """Arrays by name. Lazy until `seal`, then never changed."""
+
+    def __init__(self, arrays: Mapping[str, mx.array], buffer: StagingBuffer | None = None) -> None:
+        self.arrays: Arrays = dict(arrays)
+        # Held so that the memory below the arrays is not filled again while they live.
+        self._buffer = buffer
+        self._tensors: tuple[Tensor, ...] = ()
+        self.nbytes = buffer.nbytes if buffer else sum(int(array.nbytes) for array in self.arrays.values())
+        """Bytes held in memory."""
+
+    def seal(self) -> None:
+        """Take the bytes of the evaluated arrays, so that other threads never ask mlx for them."""
+        self._tensors = tuple(
+            Tensor(name, DTYPES[array.dtype], tuple(array.shape), bytes_of(array))
+            for name, array in self.arrays.items()
+        )
+
+    def tensors(self) -> Sequence[Tensor]:
+        """Return the tensors as they are stored, without copying."""
+        return self._tensors
+
+
+def in_file_order(specs: Sequence[Spec]) -> list[Spec]:
+    """Return specs with the widest items first: then every array of a file is aligned."""
+    return sorted(specs, key=lambda spec: -int(spec[1].size))
+
+
+def view(header: Header, buffer: StagingBuffer, specs: Sequence[Spec]) -> KvPayload:
+    """Return the payload that lies in `buffer`. Raises Unusable unless it is just what `specs` say."""
+    found = [(tensor.name, tensor.dtype, tensor.shape) for tensor in header.tensors]
+    wanted = [(name, DTYPES[dtype], shape) for name, dtype, shape in specs]
+    if found != wanted:
+        raise Unusable("the file's tensors are not those of this model's layout")
+    arrays = {
+        name: buffer.array[tensor.start : tensor.end].view(dtype).reshape(shape)
+        for (name, dtype, shape), tensor in zip(specs, header.tensors, strict=True)
+    }
+    mx.eval(list(arrays.values()))
+    buffer.keep()
+    payload = KvPayload(arrays, buffer)
+    payload.seal()
+    return payload

@@ -1,0 +1,29 @@
+"""The bytes below mlx arrays: seen without copying, and copied for certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mlx.core as mx
+
+AnyStream = mx.Stream | mx.ThreadLocalStream
+
+_WORDS = {1: mx.uint8, 2: mx.uint16, 4: mx.uint32, 8: mx.uint64}
+
+
+def bytes_of(array: mx.array) -> memoryview:
+    """Return the bytes of an evaluated, row-contiguous array; writable where nothing else is built on it."""
+    exporter: Any = array
+    return memoryview(exporter).cast("B")
+
+
+def copied(array: mx.array) -> mx.array:
+    """Return an array that shares no memory with `array`: mlx makes a view wherever it can."""
+    words = _WORDS[int(array.dtype.size)]
+    return (mx.contiguous(array).view(words) | mx.array(0, words)).view(array.dtype)
+
+
+def stacked(arrays: Sequence[mx.array]) -> mx.array:
+    """Return a copy of equal arrays along a new leading axis."""
+    return mx.stack(list(arrays)) if len(arrays) > 1 else copied(arrays[0])[None]
