@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import tomlkit
@@ -16,7 +17,7 @@ from omlx_cli.contract import settings
 from omlx_cli.contract.api import Reply
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import DIRECTORY_MODE
-from omlx_cli.contract.settings import Settings
+from omlx_cli.contract.settings import ModelOptions, Settings
 
 Value = str | int | tuple[str, ...]
 
@@ -32,12 +33,22 @@ class ConfigReply(Reply, frozen=True, kw_only=True):
 
 def flatten(values: Settings) -> dict[str, Value]:
     """Return every setting by its dotted name, in the order of the file's sections."""
-    flat: dict[str, Value] = {}
-    for section in values.__struct_fields__:
-        part = getattr(values, section)
-        for name in part.__struct_fields__:
-            flat[f"{section}.{name}"] = getattr(part, name)
-    return flat
+    sections = {section: getattr(values, section) for section in values.__struct_fields__ if section != "models"}
+    sections |= {f"models.{model}": options for model, options in values.models.items()}
+    return {f"{section}.{name}": getattr(part, name) for section, part in sections.items() for name in _names(part)}
+
+
+def split(key: str) -> list[str]:
+    """Return a dotted name as the tables and the key of the file; a model's name may hold dots and quotes."""
+    section, _, rest = key.partition(".")
+    if section != "models":
+        return [section, rest]
+    model, _, name = rest.rpartition(".")
+    return [section, model.strip("\"'"), name]
+
+
+def _names(part: msgspec.Struct) -> tuple[str, ...]:
+    return part.__struct_fields__
 
 
 def value_of(values: Mapping[str, Value], key: str) -> Value:
@@ -75,10 +86,11 @@ def change(path: Path, key: str, text: str) -> None:
         parsed = tomlkit.parse(before)
     except TOMLKitError as error:
         raise OmlxError(Code.INVALID_CONFIG, f"{path}: {error}", "mend the file by hand first") from error
-    section, name = key.split(".")
-    if section not in parsed:
-        parsed[section] = tomlkit.table()
-    parsed[section][name] = value
+    *tables, name = split(key)
+    table: MutableMapping[str, object] = parsed
+    for part in tables:
+        table = cast("MutableMapping[str, object]", table.setdefault(part, tomlkit.table()))
+    table[name] = value
     after = tomlkit.dumps(parsed)
     settings.parse(after, str(path))
     _replace(path, after)
@@ -86,13 +98,21 @@ def change(path: Path, key: str, text: str) -> None:
 
 def _convert(key: str, text: str) -> object:
     """Return `text` as the setting's own type. Raises OmlxError(INVALID_CONFIG)."""
-    default = value_of(flatten(Settings()), key)
+    default = value_of(_defaults(key), key)
     if isinstance(default, tuple):
         return [part.strip() for part in text.split(",") if part.strip()]
     try:
         return msgspec.convert(text, type(default), strict=False)
     except msgspec.ValidationError as error:
         raise OmlxError(Code.INVALID_CONFIG, f"{key} takes a whole number, not {text!r}", param=key) from error
+
+
+def _defaults(key: str) -> dict[str, Value]:
+    """Return the settings that exist, those of the model that `key` names among them."""
+    known = Settings()
+    if key.startswith("models."):
+        known = Settings(models={key.removeprefix("models.").rpartition(".")[0]: ModelOptions()})
+    return flatten(known)
 
 
 def _read(path: Path) -> str:
