@@ -1,0 +1,258 @@
+"""One terminal event for each request, whatever happens to it or to its neighbours."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from omlx_cli.contract.errors import Code
+from omlx_daemon.core.events import Failed, Finished, FinishReason, Terminal, Text
+from omlx_daemon.core.requests import Priority, Sampling, TokenPrompt
+from omlx_daemon.worker.engine.tickets import Ticket
+from tests.worker.doubles import POISON, Bench
+
+
+def code(bench: Bench, ticket: Ticket) -> Code:
+    event = bench.end(ticket)
+    assert isinstance(event, Failed)
+    return event.error.code
+
+
+def reason(bench: Bench, ticket: Ticket) -> FinishReason:
+    event = bench.end(ticket)
+    assert isinstance(event, Finished)
+    return event.reason
+
+
+def test_a_cancel_in_line_takes_one_step() -> None:
+    bench = Bench(max_running=1)
+    bench.submit(10, max_tokens=1000)
+    waiting = bench.submit(10)
+    bench.tick()
+    bench.tickets.cancel(waiting.id)
+    bench.tick()
+    assert code(bench, waiting) is Code.CANCELLED
+
+
+def test_a_cancel_in_the_middle_of_a_prompt_takes_one_step() -> None:
+    bench = Bench()
+    ticket = bench.submit(20_000)
+    bench.tick()
+    assert 0 < bench.prefilled(ticket) < 19_999
+    bench.tickets.cancel(ticket.id)
+    bench.tick()
+    assert code(bench, ticket) is Code.CANCELLED
+    assert not bench.engine.busy
+
+
+def test_a_cancel_while_decoding_takes_one_step_and_leaves_the_neighbour() -> None:
+    bench = Bench()
+    ticket, neighbour = bench.submit(10, max_tokens=1000), bench.submit(10, max_tokens=20)
+    for _ in range(5):
+        bench.tick()
+    bench.tickets.cancel(ticket.id)
+    bench.tick()
+    assert code(bench, ticket) is Code.CANCELLED
+    assert ticket.uid not in bench.runner.running
+    bench.run()
+    assert len(bench.text(neighbour)) == 20
+
+
+def test_a_failing_prompt_fails_alone() -> None:
+    bench = Bench()
+    running = bench.submit(10, max_tokens=20)
+    bench.tick()
+    poisoned = bench.submit(prompt=TokenPrompt(token_ids=(1,) * 300 + (POISON,) + (1,) * 300))
+    later = bench.submit(500)
+    bench.run()
+    assert code(bench, poisoned) is Code.GENERATION_FAILED
+    assert reason(bench, running) is reason(bench, later) is FinishReason.LENGTH
+
+
+def test_a_failing_prompt_in_a_group_fails_alone() -> None:
+    bench = Bench()
+    good = [bench.submit(30) for _ in range(3)]
+    poisoned = bench.submit(prompt=TokenPrompt(token_ids=(1,) * 15 + (POISON,) + (1,) * 14))
+    bench.run()
+    assert code(bench, poisoned) is Code.GENERATION_FAILED
+    assert [reason(bench, ticket) for ticket in good] == [FinishReason.LENGTH] * 3
+
+
+@pytest.mark.parametrize("failure", ["fail_next_step", "fail_next_remove", "lose_next_join"])
+def test_a_failing_batch_fails_its_rows_and_the_engine_goes_on(failure: str) -> None:
+    bench = Bench(max_running=3)
+    tickets = [bench.submit(300 + n, max_tokens=4) for n in range(6)]
+    for _ in range(3):
+        bench.tick()
+    setattr(bench.runner, failure, True)
+    bench.run()
+    ends = [bench.end(ticket) for ticket in tickets]
+    failed = [end for end in ends if isinstance(end, Failed)]
+    assert 1 <= len(failed) <= 3
+    assert {end.error.code for end in failed} == {Code.GENERATION_FAILED}
+    assert isinstance(bench.end(bench_again(bench)), Finished)
+
+
+def bench_again(bench: Bench) -> Ticket:
+    """Return one more request, after it has run."""
+    ticket = bench.submit(10)
+    bench.run()
+    return ticket
+
+
+def test_a_fault_of_one_row_fails_that_row_alone() -> None:
+    bench = Bench()
+    faulty, neighbour = bench.submit(10, max_tokens=9), bench.submit(10, max_tokens=9)
+    bench.tick()
+    bench.runner.faulty.add(faulty.uid)
+    bench.run()
+    assert code(bench, faulty) is Code.GENERATION_FAILED
+    assert len(bench.text(neighbour)) == 9
+
+
+def test_a_deadline_ends_a_running_and_a_waiting_request() -> None:
+    bench = Bench(max_running=1)
+    running = bench.submit(10, max_tokens=100_000, deadline_s=1.0)
+    waiting = bench.submit(10, deadline_s=0.5)
+    patient = bench.submit(10)
+    bench.run()
+    assert code(bench, running) is code(bench, waiting) is Code.TIMEOUT
+    assert reason(bench, patient) is FinishReason.LENGTH
+
+
+def test_stop_tokens_end_the_answer_and_are_not_part_of_it() -> None:
+    bench = Bench()
+    prompt = TokenPrompt(token_ids=(0, 1))
+    ticket = bench.submit(prompt=prompt, sampling=Sampling(max_tokens=9, stop_token_ids=(ord("d"),)))
+    bench.run()
+    assert bench.text(ticket) == "abc"
+    end = bench.end(ticket)
+    assert isinstance(end, Finished)
+    assert (end.reason, end.usage.completion_tokens, end.usage.prompt_tokens) == (FinishReason.STOP, 4, 2)
+
+
+def test_a_stop_string_ends_the_answer() -> None:
+    bench = Bench()
+    sampling = Sampling(max_tokens=20, stop=("def", "zz"), logprobs=0)
+    ticket = bench.submit(prompt=TokenPrompt(token_ids=(0, 1)), sampling=sampling)
+    bench.run()
+    end = bench.end(ticket)
+    assert isinstance(end, Finished)
+    assert (bench.text(ticket), end.reason, end.stop_text) == ("abc", FinishReason.STOP, "def")
+    texts = [event for event in bench.events[ticket.id] if isinstance(event, Text)]
+    assert "".join(entry.chosen.text for event in texts for entry in event.logprobs) == "abc"
+    assert not bench.runner.running
+
+
+def test_an_answer_of_no_tokens_ends_at_once() -> None:
+    bench = Bench()
+    ticket = bench.submit(10, max_tokens=0)
+    bench.run()
+    assert reason(bench, ticket) is FinishReason.LENGTH
+    assert not bench.runner.chunks
+
+
+def test_abort_ends_all_that_is_left() -> None:
+    bench = Bench(max_running=2)
+    tickets = [bench.submit(10, max_tokens=100) for _ in range(4)]
+    bench.tick()
+    bench.tick()
+    ended = dict(bench.engine.abort())
+    assert set(ended) == {ticket.id for ticket in tickets}
+    assert {event.error.code for event in ended.values() if isinstance(event, Failed)} == {Code.SHUTTING_DOWN}
+    assert len(bench.tickets) == 0
+    assert not bench.engine.busy
+
+
+def test_reports_count_steps_and_requests() -> None:
+    bench = Bench(max_running=1)
+    bench.submit(10, max_tokens=200)
+    bench.submit(10)
+    bench.tick()
+    report = bench.engine.report_if_due()
+    assert report is not None
+    assert (report.steps, report.running, report.queued) == (1, 1, 1)
+    assert bench.engine.report_if_due() is None, "nothing has changed"
+    bench.clock.now_s += 0.6
+    bench.tick()
+    later = bench.engine.report_if_due()
+    assert later is not None
+    assert later.decode_tokens_per_s > 0
+    bench.run()
+    last = bench.engine.report_if_due()
+    assert last is not None
+    assert (last.running, last.queued, last.decode_tokens_per_s) == (0, 0, 0.0)
+
+
+class Life(RuleBasedStateMachine):
+    """Requests come, are cancelled, time out and fail in any order; each ends once and the rest is not harmed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bench = Bench(max_running=3)
+        self.tickets: list[Ticket] = []
+
+    @rule(
+        length=st.sampled_from([1, 2, 30, 60, 300, 3000]),
+        max_tokens=st.integers(0, 6),
+        poisoned=st.sampled_from([False, False, False, True]),
+        priority=st.sampled_from(list(Priority)),
+        deadline_s=st.sampled_from([None, None, 0.0, 0.5]),
+        stop=st.sampled_from([(), ("b",), ("bc", "cde")]),
+    )
+    def submit(
+        self,
+        length: int,
+        max_tokens: int,
+        poisoned: bool,
+        priority: Priority,
+        deadline_s: float | None,
+        stop: tuple[str, ...],
+    ) -> None:
+        ids = [1] * length
+        ids[length // 2] = POISON if poisoned else 1
+        sampling = Sampling(max_tokens=max_tokens, stop=stop)
+        prompt = TokenPrompt(token_ids=tuple(ids))
+        self.tickets.append(
+            self.bench.submit(prompt=prompt, sampling=sampling, priority=priority, deadline_s=deadline_s)
+        )
+
+    @rule(pick=st.integers(0, 1000))
+    def cancel(self, pick: int) -> None:
+        if self.tickets:
+            ticket = self.tickets[pick % len(self.tickets)]
+            assert self.bench.tickets.cancel(ticket.id) is None, "the engine's own to end"
+
+    @rule(failure=st.sampled_from(["fail_next_step", "fail_next_remove", "lose_next_join"]))
+    def break_something(self, failure: str) -> None:
+        setattr(self.bench.runner, failure, True)
+
+    @rule(pick=st.integers(0, 1000))
+    def fault(self, pick: int) -> None:
+        if self.tickets:
+            self.bench.runner.faulty.add(self.tickets[pick % len(self.tickets)].uid)
+
+    @rule(times=st.integers(1, 5))
+    def tick(self, times: int) -> None:
+        for _ in range(times):
+            if self.bench.engine.busy:
+                self.bench.tick()
+
+    @invariant()
+    def only_open_requests_run(self) -> None:
+        open_uids = {ticket.uid for ticket in self.tickets if not self.bench.ended(ticket.id)}
+        assert set(self.bench.runner.running) <= open_uids
+
+    def teardown(self) -> None:
+        self.bench.run()
+        for ticket in self.tickets:
+            ends = [event for event in self.bench.events[ticket.id] if isinstance(event, Terminal)]
+            assert len(ends) == 1
+        assert len(self.bench.tickets) == 0
+        assert not self.bench.runner.running
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
