@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping, MutableMapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import cast
 
 import msgspec
 import tomlkit
@@ -54,7 +53,7 @@ def _names(part: msgspec.Struct) -> tuple[str, ...]:
 def value_of(values: Mapping[str, Value], key: str) -> Value:
     """Return one setting. Raises OmlxError(INVALID_CONFIG) for a key that does not exist, naming near ones."""
     if key not in values:
-        near = get_close_matches(key, values, n=3)
+        near = get_close_matches(key, values, n=2, cutoff=0.7)
         hint = f"did you mean {' or '.join(near)}?" if near else "omlx config get  lists the keys"
         raise OmlxError(Code.INVALID_CONFIG, f"there is no setting {key!r}", hint, param=key)
     return values[key]
@@ -87,10 +86,7 @@ def change(path: Path, key: str, text: str) -> None:
     except TOMLKitError as error:
         raise OmlxError(Code.INVALID_CONFIG, f"{path}: {error}", "mend the file by hand first") from error
     *tables, name = split(key)
-    table: MutableMapping[str, object] = parsed
-    for part in tables:
-        table = cast("MutableMapping[str, object]", table.setdefault(part, tomlkit.table()))
-    table[name] = value
+    _table(parsed, tables, path)[name] = value
     after = tomlkit.dumps(parsed)
     settings.parse(after, str(path))
     _replace(path, after)
@@ -105,6 +101,17 @@ def _convert(key: str, text: str) -> object:
         return msgspec.convert(text, type(default), strict=False)
     except msgspec.ValidationError as error:
         raise OmlxError(Code.INVALID_CONFIG, f"{key} takes a whole number, not {text!r}", param=key) from error
+
+
+def _table(parsed: MutableMapping[str, object], names: list[str], path: Path) -> MutableMapping[str, object]:
+    """Return the table at `names`, made where it is missing. Raises OmlxError(INVALID_CONFIG) where it is none."""
+    table = parsed
+    for name in names:
+        found = table.setdefault(name, tomlkit.table())
+        if not isinstance(found, MutableMapping):
+            raise OmlxError(Code.INVALID_CONFIG, f"{path}: {name} is not a table", "mend the file by hand first")
+        table = found
+    return table
 
 
 def _defaults(key: str) -> dict[str, Value]:
