@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from omlx_cli.contract.api import Reply
@@ -114,7 +116,7 @@ class PruneReport(Reply, frozen=True, kw_only=True):
 class VerifyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Body of verify: `sample` blocks at random, 0 for all; `deep` also recomputes them."""
 
-    sample: int = 0
+    sample: Annotated[int, msgspec.Meta(ge=0)] = 0
     deep: bool = False
 
 
@@ -153,7 +155,13 @@ class VerifyDone(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     report: VerifyReport
 
 
-VerifyEvent = VerifyProgress | VerifyDone
+class VerifyFailed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+    """The verification broke off."""
+
+    error: ErrorBody
+
+
+VerifyEvent = VerifyProgress | VerifyDone | VerifyFailed
 
 
 class CachePin(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +175,12 @@ class CachePin(msgspec.Struct, frozen=True, kw_only=True):
     stored_bytes: int = 0
     """Bytes of them on disk now."""
     created_at: str = ""
+
+
+class CachePinReply(Reply, frozen=True, kw_only=True):
+    """Answer of pin."""
+
+    pin: CachePin
 
 
 class CachePins(Reply, frozen=True, kw_only=True):
