@@ -13,9 +13,9 @@ from types import TracebackType
 import xxhash
 
 from omlx_daemon.coldstore import header as headers
-from omlx_daemon.coldstore.documents import FILE_MODE
+from omlx_daemon.coldstore.documents import FILE_MODE, TEMPORARY_PREFIX
 from omlx_daemon.coldstore.header import BlockDamaged, Header, TensorInfo
-from omlx_daemon.coldstore.layout import QUARANTINE, TEMPORARY_PREFIX, make_directory, open_directory
+from omlx_daemon.coldstore.layout import QUARANTINE, make_directory, open_directory
 from omlx_daemon.coldstore.names import BlockName
 
 __all__ = [

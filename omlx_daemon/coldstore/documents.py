@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+TEMPORARY_PREFIX = ".tmp-"
+"""Begins the name of a file in the making; the writer's process id follows."""
+
 FILE_MODE = 0o600
 MAX_BYTES = 16 << 20
 
 
 def write_document(path: Path, document: Mapping[str, object]) -> None:
     """Replace the file at `path`; a reader sees the old document or the new one. Raises OSError."""
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{path.name}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
         with os.fdopen(os.open(temporary, flags, FILE_MODE), "w", encoding="utf-8") as file:

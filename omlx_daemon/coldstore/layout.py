@@ -1,6 +1,6 @@
 """Where things lie in the cache directory. Every path of the cold tier is spelled here.
 
-<root>/CACHEDIR.TAG .lock pins.json budget.json
+<root>/CACHEDIR.TAG .lock pins.json budget.json .tmp-<pid>-<name>
 <root>/kv-v1/<fingerprint>/namespace.json
 <root>/kv-v1/<fingerprint>/<aa>/<block>.safetensors
 <root>/kv-v1/<fingerprint>/.quarantine/<block>.safetensors
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from omlx_daemon.coldstore.documents import read_document, write_document
+from omlx_daemon.coldstore.documents import FILE_MODE, read_document, write_document
 from omlx_daemon.coldstore.names import BlockName
 
 BUCKET = "kv-v1"
@@ -26,7 +26,6 @@ BUCKET = "kv-v1"
 DIRECTORY_MODE = 0o700
 QUARANTINE = ".quarantine"
 NAMESPACE_FILE = "namespace.json"
-TEMPORARY_PREFIX = ".tmp-"
 
 _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
@@ -87,9 +86,11 @@ class Layout:
         """Make the directory and its tag, readable by their owner alone. Raises OSError."""
         self.root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         self.bucket.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
-        if not self.tag.exists():
-            self.tag.write_text(_TAG)
-            self.tag.chmod(0o600)
+        # A full disk must not keep an old cache from being read: the tag is no condition.
+        with suppress(OSError):
+            if not self.tag.exists():
+                self.tag.write_text(_TAG)
+                self.tag.chmod(FILE_MODE)
 
     def create_namespace(self, fingerprint: str, model: str, details: Mapping[str, str]) -> Path:
         """Make one fingerprint's directory and its description, and return it. Raises OSError, ValueError."""

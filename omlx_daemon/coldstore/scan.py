@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omlx_daemon.coldstore import names
+from omlx_daemon.coldstore.documents import TEMPORARY_PREFIX
 from omlx_daemon.coldstore.layout import (
     BUCKET,
     NAMESPACE_FILE,
     QUARANTINE,
-    TEMPORARY_PREFIX,
     Layout,
     is_bucket,
     is_fingerprint,
@@ -78,6 +78,8 @@ class Scan:
     foreign: Strays = field(default_factory=Strays)
     own_bytes: int = 0
     """Lock, tag, pins, budget and the directories above the namespaces."""
+    temporaries: list[FoundFile] = field(default_factory=list)
+    """Of the ledger's own small files."""
     unreadable: int = 0
 
 
@@ -90,6 +92,8 @@ def scan(layout: Layout) -> Scan:
         for entry in _entries(root):
             if is_bucket(entry.name) and entry.is_dir(follow_symlinks=False):
                 _scan_bucket(result, root, entry.name)
+            elif entry.name.startswith(TEMPORARY_PREFIX) and entry.is_file(follow_symlinks=False):
+                _append(result.temporaries, entry)
             elif entry.name in own and entry.is_file(follow_symlinks=False):
                 result.own_bytes += _disk_bytes(entry.stat(follow_symlinks=False))
             else:

@@ -1,0 +1,38 @@
+"""The ledger of one cache directory."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.ledger.administration import Administration
+from omlx_daemon.ledger.disk import Disk, StatVfs
+from omlx_daemon.ledger.policy import Policy
+
+
+class Ledger(Administration):
+    """Thread-safe. Writers reserve and report, upkeep keeps the limits, administration looks and prunes."""
+
+    @classmethod
+    def open(
+        cls, root: Path, policy: Policy, *, clock: Callable[[], float] = time.time, statvfs: StatVfs = os.statvfs
+    ) -> Ledger:
+        """Lock the cache directory, made where it is missing, and read its accounts from names and sizes.
+
+        Removes nothing yet but temporaries of dead writers; `maintain` does. Raises OmlxError where another process
+        holds the directory, or it cannot be used.
+        """
+        disk = Disk(root, statvfs)
+        disk.open()
+        try:
+            ledger = cls(disk, policy, clock)
+            ledger._load()
+        except OSError as error:
+            disk.close()
+            raise OmlxError(
+                Code.CACHE_UNUSABLE, f"the cache directory {root} cannot be read: {error.strerror or error}"
+            ) from error
+        return ledger
