@@ -123,6 +123,7 @@ class ColdTier:
 
     def reject(self, name: BlockName, reason: str) -> None:
         """Put the file aside."""
+        self._writer.withdraw([name])
         self.forget([name])
         self._reader.quarantine(name, reason)
 

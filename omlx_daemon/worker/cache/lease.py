@@ -113,11 +113,12 @@ class Lease:
         began_s = time.monotonic()
         cache = loading.finish() if loading else None
         stop = Stop.LOST if loading and loading.lost and plan.stop is not Stop.COMPLETE else plan.stop
-        restored = Restored(plan.position, cache, _by_tier(plan), stop)
+        restored = Restored(plan.position, cache, loading.by_tier() if loading else {}, stop)
         if self._recorder is not None:
             self._recorder.position = restored.tokens
         took_s = time.monotonic() - began_s + (loading.spent_s if loading else 0.0)
         self._store.count(self._prompt_tokens, restored, took_s)
+        self._store.complete(plan)
         self._drop_loading()
         self.state = LeaseState.RESTORED
         return restored
@@ -219,14 +220,3 @@ class Lease:
             self._last_plan = self._loading.plan
             self._loading.release()
             self._loading = None
-
-
-def _by_tier(plan: Plan) -> dict[str, int]:
-    """Return the planned tokens by the tier they come from: of the rows, else of the state."""
-    found: dict[str, int] = {}
-    for piece in plan.tokens:
-        tokens = min(piece.usable, plan.position) - piece.start
-        found[piece.held.tier] = found.get(piece.held.tier, 0) + tokens
-    if plan.position and not found:
-        found[plan.pieces[0].held.tier] = plan.position
-    return found

@@ -59,6 +59,7 @@ class Loading:
         self._leased: dict[BlockName, tuple[Tier, Payload]] = {}
         self._kept: dict[BlockName, Payload] = {}
         self._placed: dict[int, int] = {}
+        self._origin: dict[tuple[Part, int], str] = {}
         self._read_bytes = 0
         self._read_began_s = 0.0
         self.lost = False
@@ -87,6 +88,17 @@ class Loading:
         windows = [Span(self._kept[piece.held.name], piece.end, piece.usable) for piece in self.plan.windows]
         state = self._kept[self.plan.state.held.name] if self.plan.state else None
         return assembly.finish(self.plan.position, windows, state)
+
+    def by_tier(self) -> dict[str, int]:
+        """Return the planned tokens by the tier they came from: of the rows, else of the state."""
+        found: dict[str, int] = {}
+        for piece in self.plan.tokens:
+            tier = self._origin[Part.TOKENS, piece.start]
+            found[tier] = found.get(tier, 0) + min(piece.usable, self.plan.position) - piece.start
+        if self.plan.position and not found:
+            first = self.plan.pieces[0]
+            found[self._origin[first.held.name.part, first.start]] = self.plan.position
+        return found
 
     def release(self) -> None:
         """Let go of every part; what is still being read is dropped as it arrives."""
@@ -231,6 +243,7 @@ class Loading:
 
     def _put(self, item: _Fetched) -> None:
         piece = item.piece
+        self._origin[piece.held.name.part, piece.start] = piece.held.tier
         if piece.held.name.part is not Part.TOKENS:
             self._kept[piece.held.name] = item.payload
             return

@@ -196,6 +196,12 @@ class Store:
         saved_s = self._gate.compute_s(restored.tokens)
         self._counters.add(prompt_tokens, restored.by_tier, restored.stop.value, restore_s, saved_s)
 
+    def complete(self, plan: Plan) -> None:
+        """See to it that what was used and is at hand gets into the tiers that lack it."""
+        names = [piece.held.name for piece in plan.pieces if piece.held.at_hand]
+        nodes = [self._index.get(name.hash) for name in names]
+        self._shelf.complete((name, node.ids) for name, node in zip(names, nodes, strict=True) if node)
+
     def _apply_pins(self) -> None:
         hashes = frozenset().union(*self._pins.values())
         for tier in self._shelf:
