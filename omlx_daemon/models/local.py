@@ -48,7 +48,7 @@ def _copy(path: Path, target: Path, report: Reporter) -> None:
     for file in files:
         _place(file.resolve(), target / file.name)
         done += file.stat().st_size
-        report.progress("copy", done, total)
+        report.progress("publish", done, total)
 
 
 def _place(source: Path, target: Path) -> None:

@@ -38,10 +38,12 @@ def test_the_same_folder_again_changes_nothing_and_another_one_is_refused(fetch:
     assert (error.code, "omlx rm one" in error.hint) == (Code.IN_USE, True)
 
 
-def test_a_gguf_file_is_imported(fetch: Fetch, tmp_path: Path) -> None:
-    source = File("qwen3", model_of("qwen3")).write(tmp_path / "Some_Model.Q8.gguf")
-    model = done(fetch(str(source))).model
+def test_a_gguf_file_is_imported(fetch: Fetch, tmp_path: Path, paths: Paths) -> None:
+    file = File("qwen3", model_of("qwen3"))
+    file.pairs["general.license"] = "mit"
+    model = done(fetch(str(file.write(tmp_path / "Some_Model.Q8.gguf")))).model
     assert (model.name, model.architecture, model.context_tokens) == ("Some_Model.Q8", "qwen3", 512)
+    assert Registry(paths, Settings()).resolve(model.name).license == "mit"
 
 
 def test_a_gguf_file_that_cannot_be_imported_leaves_nothing(fetch: Fetch, tmp_path: Path, paths: Paths) -> None:

@@ -40,6 +40,8 @@ def build(
         "rope_theta": base,
         "tie_word_embeddings": "output.weight" not in present,
     }
+    if metadata.has("general.license"):
+        config["license"] = metadata.text("general.license")
     scaling = rope.llama3_scaling(divisors, base) if divisors else rope.scaling(metadata)
     if scaling:
         config["rope_scaling"] = scaling

@@ -1,8 +1,8 @@
 """One tensor's blocks become MLX arrays.
 
-Q4_0, Q4_1, Q8_0 and Q4_K say `scale * q + bias` over 32 values, which is MLX's affine form with groups of 32:
-their numbers are kept and only moved into MLX's packing. The other K types and Q5 have no exact counterpart
-(groups of 16, or scales in another place): they are requantised to 8 bits, which adds next to no error.
+Q4_0, Q4_1, Q4_K, Q5_0, Q5_1, Q5_K and Q8_0 say `scale * q + bias` over 32 values, which is MLX's affine form with
+groups of 32: their numbers are kept and only moved into MLX's packing. The other K types have groups of 16, which
+MLX lacks: they are requantised to 8 bits, which adds next to no error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REQUANTISED_BITS = 8
 REQUANTISE_CHUNK_VALUES = 1 << 26
 
 DENSE = {Kind.F32: mx.float32, Kind.F16: mx.float16, Kind.BF16: mx.bfloat16}
-REQUANTISED = frozenset({Kind.Q5_0, Kind.Q5_1, Kind.Q2_K, Kind.Q3_K, Kind.Q5_K, Kind.Q6_K})
+REQUANTISED = frozenset({Kind.Q2_K, Kind.Q3_K, Kind.Q6_K})
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +144,57 @@ def _q8_0(blocks: Bytes) -> Parts:
     return np.ascontiguousarray(unsigned).view("<u4"), scales, scales * np.float16(-128)
 
 
-def _q4_k(blocks: Bytes) -> Parts:
+def _k_scales(blocks: Bytes) -> tuple[Halves, Halves]:
+    """Return the scales and biases of the eight groups in each block of a K type, rounded to float16."""
     factors, minima = quants.Q4_K.get_scale_min(np.ascontiguousarray(blocks[:, 4:16]))
     scales = _half(blocks, 0).astype(np.float32) * factors
     biases = _half(blocks, 2).astype(np.float32) * minima * -1
-    nibbles = blocks[:, 16:].reshape(-1, 4, 1, 32)
-    return _pack_nibbles(_both_nibbles(nibbles, axis=2)), scales.astype(np.float16), biases.astype(np.float16)
+    return scales.astype(np.float16), biases.astype(np.float16)
+
+
+def _k_nibbles(packed: Bytes) -> Bytes:
+    """Unpack 128 bytes into 256 values: two groups of 32 share 32 bytes, the first has the low nibbles."""
+    return _both_nibbles(packed.reshape(-1, 4, 1, 32), axis=2).reshape(-1, 8, 32)
+
+
+def _q4_k(blocks: Bytes) -> Parts:
+    return _pack_nibbles(_k_nibbles(blocks[:, 16:])), *_k_scales(blocks)
+
+
+def _q5_k(blocks: Bytes) -> Parts:
+    shifts = np.arange(8, dtype=np.uint8).reshape(1, 8, 1)
+    high: Bytes = (blocks[:, 16:48].reshape(-1, 1, 32) >> shifts) & np.uint8(1)
+    return _pack_fives(_k_nibbles(blocks[:, 48:]), high), *_k_scales(blocks)
+
+
+def _q5_0(blocks: Bytes) -> Parts:
+    scales = _half(blocks, 0)
+    return _pack_fives(_both_nibbles(blocks[:, 6:]), _bits(blocks[:, 2:6])), scales, scales * np.float16(-16)
+
+
+def _q5_1(blocks: Bytes) -> Parts:
+    return _pack_fives(_both_nibbles(blocks[:, 8:]), _bits(blocks[:, 4:8])), _half(blocks, 0), _half(blocks, 2)
+
+
+def _bits(packed: Bytes) -> Bytes:
+    return np.unpackbits(packed, axis=-1, bitorder="little")
+
+
+def _pack_fives(low: Bytes, high: Bytes) -> npt.NDArray[np.uint32]:
+    """Pack values of 5 bits, given as 4 low bits and a high one: eight in five bytes, the first lowest."""
+    values: Bytes = (low | (high << np.uint8(4))).reshape(-1, 8)
+    words = np.zeros(len(values), dtype="<u8")
+    for place in range(8):
+        words |= values[:, place].astype(np.uint64) << np.uint64(5 * place)
+    return np.ascontiguousarray(words.view(np.uint8).reshape(-1, 8)[:, :5]).reshape(-1, 20).view("<u4")
 
 
 _EXACT = {
     Kind.Q4_0: _Layout(4, _q4_0),
     Kind.Q4_1: _Layout(4, _q4_1),
-    Kind.Q8_0: _Layout(8, _q8_0),
     Kind.Q4_K: _Layout(4, _q4_k),
+    Kind.Q5_0: _Layout(5, _q5_0),
+    Kind.Q5_1: _Layout(5, _q5_1),
+    Kind.Q5_K: _Layout(5, _q5_k),
+    Kind.Q8_0: _Layout(8, _q8_0),
 }
