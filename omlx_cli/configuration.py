@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import tomlkit
@@ -16,12 +17,13 @@ from omlx_cli.contract import settings
 from omlx_cli.contract.api import Reply
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import DIRECTORY_MODE
-from omlx_cli.contract.settings import ModelOptions, Settings
+from omlx_cli.contract.settings import Settings
 
-Value = str | int | tuple[str, ...]
+Value = str | int | bool | list[str]
 
 _SECRETS = ("server.api_key",)
 _HIDDEN = "(set)"
+_BY_HAND = "mend the file by hand first"
 
 
 class ConfigReply(Reply, frozen=True, kw_only=True):
@@ -32,30 +34,21 @@ class ConfigReply(Reply, frozen=True, kw_only=True):
 
 def flatten(values: Settings) -> dict[str, Value]:
     """Return every setting by its dotted name, in the order of the file's sections."""
-    sections = {section: getattr(values, section) for section in values.__struct_fields__ if section != "models"}
-    sections |= {f"models.{model}": options for model, options in values.models.items()}
-    return {f"{section}.{name}": getattr(part, name) for section, part in sections.items() for name in _names(part)}
+    return dict(_walk((), msgspec.to_builtins(values)))
 
 
-def split(key: str) -> list[str]:
-    """Return a dotted name as the tables and the key of the file; a model's name may hold dots and quotes."""
-    section, _, rest = key.partition(".")
-    if section != "models":
-        return [section, rest]
-    model, _, name = rest.rpartition(".")
-    return [section, model.strip("\"'"), name]
-
-
-def _names(part: msgspec.Struct) -> tuple[str, ...]:
-    return part.__struct_fields__
+def _walk(path: tuple[str, ...], part: object) -> Iterator[tuple[str, Value]]:
+    if isinstance(part, dict):
+        for name, inner in part.items():
+            yield from _walk((*path, name), inner)
+    else:
+        yield ".".join(path), msgspec.convert(part, Value)
 
 
 def value_of(values: Mapping[str, Value], key: str) -> Value:
     """Return one setting. Raises OmlxError(INVALID_CONFIG) for a key that does not exist, naming near ones."""
     if key not in values:
-        near = get_close_matches(key, values, n=2, cutoff=0.7)
-        hint = f"did you mean {' or '.join(near)}?" if near else "omlx config get  lists the keys"
-        raise OmlxError(Code.INVALID_CONFIG, f"there is no setting {key!r}", hint, param=key)
+        raise _unknown(key, values)
     return values[key]
 
 
@@ -66,12 +59,14 @@ def document(values: Mapping[str, Value], show_secrets: bool) -> ConfigReply:
 
 def listing(values: Mapping[str, Value]) -> list[str]:
     """Return one `key = value` line for each setting, secrets hidden."""
-    return [f"{key} = {tomlkit.item(_toml(_masked(key, value))).as_string()}" for key, value in values.items()]
+    return [f"{key} = {tomlkit.item(_masked(key, value)).as_string()}" for key, value in values.items()]
 
 
 def plain(value: Value) -> str:
     """Return a value as `config set` takes it."""
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def change(path: Path, key: str, text: str) -> None:
@@ -79,47 +74,66 @@ def change(path: Path, key: str, text: str) -> None:
 
     Raises OmlxError(INVALID_CONFIG); OSError where the file cannot be written.
     """
-    value = _convert(key, text)
-    before = _read(path)
+    *sections, name = parts = _split(key)
+    value = _convert(key, parts, text)
     try:
-        parsed = tomlkit.parse(before)
+        parsed = tomlkit.parse(_read(path))
     except TOMLKitError as error:
-        raise OmlxError(Code.INVALID_CONFIG, f"{path}: {error}", "mend the file by hand first") from error
-    *tables, name = split(key)
-    _table(parsed, tables, path)[name] = value
+        raise OmlxError(Code.INVALID_CONFIG, f"{path}: {error}", _BY_HAND) from error
+    table: MutableMapping[str, object] = parsed
+    for section in sections:
+        inner = table.setdefault(section, tomlkit.table())
+        if not isinstance(inner, MutableMapping):
+            raise OmlxError(Code.INVALID_CONFIG, f"{path}: {section} is no table", _BY_HAND)
+        table = inner
+    table[name] = value
     after = tomlkit.dumps(parsed)
     settings.parse(after, str(path))
     _replace(path, after)
 
 
-def _convert(key: str, text: str) -> object:
+def _split(key: str) -> list[str]:
+    """Return a dotted name as tables and key of the file; a model's name may hold dots of its own, and quotes."""
+    section, _, rest = key.partition(".")
+    if section != "models":
+        return [section, rest]
+    model, _, name = rest.rpartition(".")
+    return [section, model.strip("\"'"), name]
+
+
+def _convert(key: str, parts: Sequence[str], text: str) -> Value:
     """Return `text` as the setting's own type. Raises OmlxError(INVALID_CONFIG)."""
-    default = value_of(_defaults(key), key)
-    if isinstance(default, tuple):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    try:
-        return msgspec.convert(text, type(default), strict=False)
-    except msgspec.ValidationError as error:
-        raise OmlxError(Code.INVALID_CONFIG, f"{key} takes a whole number, not {text!r}", param=key) from error
+    errors = []
+    for candidate in _readings(text):
+        nested: object = candidate
+        for part in reversed(parts):
+            nested = {part: nested}
+        try:
+            found: Any = msgspec.to_builtins(msgspec.convert(nested, Settings, strict=False))
+        except msgspec.ValidationError as error:
+            errors.append(str(error).partition(" - at ")[0])
+            continue
+        for part in parts:
+            found = found[part]
+        value: Value = msgspec.convert(found, Value)
+        return value
+    if "unknown field" in errors[0]:
+        raise _unknown(key, flatten(Settings()))
+    raise OmlxError(Code.INVALID_CONFIG, f"{key}: {errors[0][:1].lower()}{errors[0][1:]}", param=key)
 
 
-def _table(parsed: MutableMapping[str, object], names: list[str], path: Path) -> MutableMapping[str, object]:
-    """Return the table at `names`, made where it is missing. Raises OmlxError(INVALID_CONFIG) where it is none."""
-    table = parsed
-    for name in names:
-        found = table.setdefault(name, tomlkit.table())
-        if not isinstance(found, MutableMapping):
-            raise OmlxError(Code.INVALID_CONFIG, f"{path}: {name} is not a table", "mend the file by hand first")
-        table = found
-    return table
+def _readings(text: str) -> Iterator[Value]:
+    """Yield what `text` may mean, likeliest first: the setting's type takes the first that fits."""
+    yield text
+    if text.isdecimal():
+        yield int(text)
+    yield [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _defaults(key: str) -> dict[str, Value]:
-    """Return the settings that exist, those of the model that `key` names among them."""
-    known = Settings()
-    if key.startswith("models."):
-        known = Settings(models={key.removeprefix("models.").rpartition(".")[0]: ModelOptions()})
-    return flatten(known)
+def _unknown(key: str, known: Iterable[str]) -> OmlxError:
+    near = get_close_matches(key, known, n=2, cutoff=0.7)
+    hint = f"did you mean {' or '.join(near)}?" if near else "omlx config get  lists the keys"
+    return OmlxError(Code.INVALID_CONFIG, f"there is no setting {key!r}", hint, param=key)
 
 
 def _read(path: Path) -> str:
@@ -128,7 +142,7 @@ def _read(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError as error:
-        raise OmlxError(Code.INVALID_CONFIG, f"{path} is not UTF-8 text", "mend the file by hand first") from error
+        raise OmlxError(Code.INVALID_CONFIG, f"{path} is not UTF-8 text", _BY_HAND) from error
 
 
 def _replace(path: Path, text: str) -> None:
@@ -148,7 +162,3 @@ def _replace(path: Path, text: str) -> None:
 
 def _masked(key: str, value: Value) -> Value:
     return _HIDDEN if key in _SECRETS and value else value
-
-
-def _toml(value: Value) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -28,13 +28,9 @@ def command(env: Env, following: bool, count: int) -> None:
       omlx logs -f
     """
     path = env.paths.daemon_log
-    lines = last_lines(path, count)
     try:
-        for line in lines:
+        for line in follow(path, count) if following else last_lines(path, count):
             _print(env, line)
-        if following:
-            for line in follow(path):
-                _print(env, line)
     except KeyboardInterrupt:
         if not following:
             raise

@@ -14,12 +14,14 @@ from omlx_cli.diagnosis.check import Check, broken, ok, warn
 
 _MIN_PYTHON = (3, 11)
 _PROBE_TIMEOUT_S = 120.0
-_PROBE = ["-I", "-m", "omlx_daemon.worker", "--probe"]
+PROBE = ["-I", "-m", "omlx_daemon.worker", "--probe"]
 _REINSTALL = "reinstall omlx"
 _FAST_BLAS = "apt-get install libopenblas0-pthread"
 
 
-class _Probe(msgspec.Struct, frozen=True):
+class Probe(msgspec.Struct, frozen=True):
+    """What a worker says that it computes with."""
+
     backend: str = ""
     blas: str = ""
     blas_path: str = ""
@@ -47,19 +49,19 @@ def check_backend() -> Check:
     name = "backend"
     try:
         done = subprocess.run(
-            [sys.executable, *_PROBE], capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, cwd="/"
+            [sys.executable, *PROBE], capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, cwd="/"
         )
     except subprocess.TimeoutExpired:
         return broken(name, f"mlx did not come up within {_PROBE_TIMEOUT_S:.0f} s", _REINSTALL)
     if done.returncode != 0:
         return broken(name, f"a worker cannot start: {_last_line(done.stderr)}", _REINSTALL)
     try:
-        return judge(msgspec.json.decode(done.stdout, type=_Probe))
+        return judge(msgspec.json.decode(done.stdout, type=Probe))
     except msgspec.DecodeError:
         return broken(name, "a worker says nothing that can be read", _REINSTALL)
 
 
-def judge(probe: _Probe) -> Check:
+def judge(probe: Probe) -> Check:
     """Return what to say of a probe: on a CPU the BLAS decides how long a prompt takes."""
     found = ", ".join(part for part in (probe.backend, probe.blas, probe.blas_path) if part)
     if probe.backend == "cpu" and "openblas" not in f"{probe.blas} {probe.blas_path}".lower():

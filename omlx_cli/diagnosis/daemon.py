@@ -64,7 +64,7 @@ def _owner(server: ServerSettings) -> str | None:
 def _process_on(port: int) -> str | None:
     try:
         listening = [row for row in psutil.net_connections("tcp") if row.status == psutil.CONN_LISTEN and row.laddr]
-        pids = [row.pid for row in listening if row.laddr[1] == port and row.pid]
+        pids = [row.pid for row in listening if getattr(row.laddr, "port", 0) == port and row.pid]
         return next((f"{psutil.Process(pid).name()} (process {pid})" for pid in pids), None)
     except psutil.Error:
         return None
