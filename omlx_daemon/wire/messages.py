@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from omlx_cli.contract.cache import ModelCacheFigures
 from omlx_cli.contract.errors import ErrorBody
 from omlx_daemon.core.events import Event
 from omlx_daemon.core.requests import GenerationRequest
+from omlx_daemon.wire.cache import CacheCommand, CacheNote, CacheStart
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -30,6 +32,7 @@ class Start(_Message, frozen=True, kw_only=True, tag="start"):
     model: str
     path: str
     settings: WorkerSettings = WorkerSettings()
+    cache: CacheStart = CacheStart()
 
 
 class Submit(_Message, frozen=True, kw_only=True, tag="submit"):
@@ -48,9 +51,11 @@ class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
     """Daemon to worker: refuse new work, finish what runs within `deadline_s`, flush, exit 0."""
 
     deadline_s: float = 0.0
+    flush_s: float = 0.0
+    """How long what waits for the disk may take after that."""
 
 
-Command = Start | Submit | Cancel | Stop
+Command = Start | Submit | Cancel | Stop | CacheCommand
 
 
 class LoadProgress(_Message, frozen=True, kw_only=True, tag="load_progress"):
@@ -97,6 +102,7 @@ class Report(_Message, frozen=True, kw_only=True, tag="report"):
     cache_bytes: int = 0
     peak_bytes: int = 0
     kv_bytes: int = 0
+    cache: ModelCacheFigures | None = None
 
 
-Note = LoadProgress | Ready | LoadFailed | Events | Report
+Note = LoadProgress | Ready | LoadFailed | Events | Report | CacheNote
