@@ -43,7 +43,8 @@ class BatchRunner:
     """
 
     def __init__(self, model: Module) -> None:
-        self._model = model
+        self.model = model
+        """The model itself; the thread that loaded it alone may call it."""
         self._batches = all(map(_can_merge, make_prompt_cache(model)))
         self._running = GenerationBatch.empty(model, greedy_sampler)
         self._rows: dict[int, RowSampling] = {}
@@ -57,9 +58,9 @@ class BatchRunner:
     def start(self, rows: Sequence[Row]) -> PromptRows:
         """Return an empty prefill of `rows`."""
         samplings = {row.uid: RowSampling(row) for row in rows}
-        caches = [make_prompt_cache(self._model) for _ in rows]
+        caches = [make_prompt_cache(self.model) for _ in rows]
         batch = PromptProcessingBatch(
-            self._model,
+            self.model,
             list(samplings),
             caches if self._batches else [],
             tokens=[[] for _ in rows],
@@ -92,7 +93,7 @@ class BatchRunner:
 
     def reset(self) -> None:
         """Forget the running batch and give its memory back."""
-        self._running = GenerationBatch.empty(self._model, greedy_sampler)
+        self._running = GenerationBatch.empty(self.model, greedy_sampler)
         self._rows.clear()
         mx.clear_cache()
 
