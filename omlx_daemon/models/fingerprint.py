@@ -1,18 +1,23 @@
 """The fingerprint of a model: anything that changes what its KV cache would hold changes it.
 
-Weights take part by name, size and the digest of each shard's header; their content is not read.
+Weights take part by name, size, time of change, the digest of each shard's header and of pages spread over its
+content. Reading every byte of a large model at each load would cost more than the cache saves; pages tell a fine-tune
+from its base, and the time of change tells what was edited in place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from omlx_daemon.models import folder, tensorfile
 
-VERSION = b"omlx fingerprint 1"
+VERSION = b"omlx fingerprint 2"
+_PAGES = 256
+_PAGE_BYTES = 4096
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json",
@@ -38,11 +43,22 @@ def _parts(path: Path, cache_layout: str, adapter: Path | None) -> Iterator[tupl
     config = folder.read_json(path / folder.CONFIG)
     yield "config", json.dumps(config, sort_keys=True, separators=(",", ":")).encode()
     for shard in folder.weight_files(path):
-        yield f"shard {shard.name}", f"{shard.stat().st_size} {tensorfile.read(shard).digest}".encode()
+        yield f"shard {shard.name}", _shard(shard)
     yield from _files(path, _TOKENIZER_FILES)
     if adapter is not None:
         yield from _files(adapter, _ADAPTER_FILES)
     yield "cache layout", cache_layout.encode()
+
+
+def _shard(path: Path) -> bytes:
+    header = tensorfile.read(path).digest
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        pages = hashlib.sha256()
+        for number in range(_PAGES):
+            offset = number * found.st_size // _PAGES
+            pages.update(os.pread(file.fileno(), _PAGE_BYTES, offset))
+    return f"{found.st_size} {found.st_mtime_ns} {header} {pages.hexdigest()}".encode()
 
 
 def _files(root: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
