@@ -84,7 +84,7 @@ def omlx_on_a_terminal(*words: str, **environment: str) -> Any:
     return spawn(
         OMLX[0],
         [*OMLX[1:], *words],
-        env={**os.environ, "TERM": "xterm", **environment},
+        env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", **environment},
         dimensions=(24, 80),
         timeout=60,
         encoding="utf-8",
