@@ -20,19 +20,20 @@ from omlx_cli.contract.api import (
     ModelsReply,
     PsReply,
     PullBody,
+    PullFailed,
     PullProgress,
     SlotInfo,
     SlotReply,
     Status,
     UnloadBody,
 )
-from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.units import parse_duration_s
 from omlx_daemon.api import ps_table
 from omlx_daemon.api.body import StrictBody
 from omlx_daemon.api.errors import CONTROL_ERRORS
 from omlx_daemon.api.guard import owner_only
-from omlx_daemon.api.pull import PullStream
+from omlx_daemon.api.records import RecordStream
 from omlx_daemon.core.ports import Daemon, Models, Slots
 
 _PROGRESS = {
@@ -73,7 +74,7 @@ async def show(data: JSONBody[ModelBody], models: NamedDependency[Models]) -> Mo
 @post(routes.PULL, status_code=200, dto=StrictBody[PullBody], responses=_PROGRESS)
 async def pull(data: JSONBody[PullBody], models: NamedDependency[Models]) -> ASGIApp:
     """Fetch or import a model."""
-    return PullStream(models, data.model, data.name)
+    return RecordStream(models.pull(data.model, data.name), _pull_failed)
 
 
 @post(routes.REMOVE, status_code=200, dto=StrictBody[ModelBody], responses=CONTROL_ERRORS)
@@ -121,6 +122,10 @@ def router() -> Router:
     reading = [status, ps, list_models]
     acting = Router("/", route_handlers=[show, pull, remove, load, unload, pin, unpin, shutdown], guards=[owner_only])
     return Router("/", route_handlers=[*reading, acting], tags=["control"])
+
+
+def _pull_failed(error: ErrorBody) -> PullFailed:
+    return PullFailed(error=error)
 
 
 def _table(rows: tuple[SlotInfo, ...]) -> Response[Any]:

@@ -1,39 +1,41 @@
-"""The progress of a pull as JSON lines."""
+"""A port's events as JSON lines."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Generic, TypeVar
 
 import msgspec
 from litestar.types import Receive, Scope, Send
 
-from omlx_cli.contract.api import PullEvent, PullFailed
 from omlx_cli.contract.errors import ErrorBody, OmlxError
 from omlx_cli.contract.routes import STREAM_TYPE
 from omlx_daemon.api import errors
 from omlx_daemon.api.feed import ClientGone, Feed
 from omlx_daemon.api.streaming import ResponseWriter, joined_lines
-from omlx_daemon.core.ports import Models
+
+E = TypeVar("E", bound=msgspec.Struct)
 
 
-class PullStream:
-    """An ASGI app that follows one pull; the client's leaving ends its part in it.
+class RecordStream(Generic[E]):
+    """An ASGI app that follows `events`; the client's leaving ends its part in them.
 
-    An error before the first event is an HTTP error, a later one the stream's last line.
+    An error before the first event is an HTTP error, a later one the stream's last line, as `failed` words it.
     """
 
-    def __init__(self, models: Models, model: str, name: str) -> None:
-        self._models = models
-        self._model = model
-        self._name = name
+    def __init__(self, events: AsyncIterator[E], failed: Callable[[ErrorBody], msgspec.Struct]) -> None:
+        self._events = events
+        self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer. Raises OmlxError before anything was sent."""
         try:
-            async with Feed([self._models.pull(self._model, self._name)], receive) as feed:
+            async with Feed([self._events], receive) as feed:
                 await self._follow(feed, scope, send)
         except ClientGone:
             return
 
-    async def _follow(self, feed: Feed[PullEvent], scope: Scope, send: Send) -> None:
+    async def _follow(self, feed: Feed[E], scope: Scope, send: Send) -> None:
         events = await feed.batch()
         writer = ResponseWriter(send, STREAM_TYPE)
         await writer.start()
@@ -47,10 +49,9 @@ class PullStream:
         except ClientGone:
             raise
         except OmlxError as error:
-            await writer.finish(_last_line(error.body))
+            await writer.finish(self._last_line(error.body))
         except Exception as error:  # noqa: BLE001 - the status is sent: the error travels in the stream
-            await writer.finish(_last_line(errors.internal(scope, error)))
+            await writer.finish(self._last_line(errors.internal(scope, error)))
 
-
-def _last_line(body: ErrorBody) -> bytes:
-    return joined_lines([msgspec.json.encode(PullFailed(error=body))])
+    def _last_line(self, body: ErrorBody) -> bytes:
+        return joined_lines([msgspec.json.encode(self._failed(body))])
