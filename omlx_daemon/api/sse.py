@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from litestar.types import Send
 
-from omlx_daemon.api.streaming import EVENT_STREAM_TYPE, ResponseWriter
+from omlx_daemon.api.streaming import EVENT_STREAM_TYPE, Headers, ResponseWriter
 
 DONE = b"[DONE]"
 """The payload that ends an OpenAI stream."""
@@ -30,9 +30,9 @@ class EventStream:
         self._writer = ResponseWriter(send, f"{EVENT_STREAM_TYPE}; charset=utf-8")
         self._keep_alive_s = keep_alive_s or math.inf
 
-    async def start(self) -> None:
-        """Send the headers."""
-        await self._writer.start()
+    async def start(self, extra: Headers = ()) -> None:
+        """Send the headers, the `extra` ones last."""
+        await self._writer.start(extra)
 
     async def write(self, payloads: Sequence[bytes]) -> None:
         """Send `payloads` as events, in one write."""

@@ -10,6 +10,9 @@ from litestar.types import Send
 EVENT_STREAM_TYPE = "text/event-stream"
 JSON_TYPE = "application/json"
 
+Headers = Sequence[tuple[bytes, bytes]]
+"""Response headers as ASGI has them: names in lower case."""
+
 
 class ResponseWriter:
     """Writes one response with status 200; `start` comes first, `finish` last."""
@@ -19,12 +22,13 @@ class ResponseWriter:
         self._media_type = media_type
         self._written_s = time.monotonic()
 
-    async def start(self) -> None:
-        """Send the status and the headers."""
+    async def start(self, extra: Headers = ()) -> None:
+        """Send the status and the headers, the `extra` ones last."""
         headers = [
             (b"content-type", self._media_type.encode()),
             (b"cache-control", b"no-store"),
             (b"x-accel-buffering", b"no"),
+            *extra,
         ]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
@@ -43,9 +47,9 @@ class ResponseWriter:
         return time.monotonic() - self._written_s
 
 
-async def send_json(send: Send, document: bytes) -> None:
+async def send_json(send: Send, document: bytes, extra: Headers = ()) -> None:
     """Send `document` as one whole JSON response with status 200."""
-    headers = [(b"content-type", JSON_TYPE.encode()), (b"content-length", str(len(document)).encode())]
+    headers = [(b"content-type", JSON_TYPE.encode()), (b"content-length", str(len(document)).encode()), *extra]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": document, "more_body": False})
 

@@ -80,6 +80,8 @@ class ScriptedInference:
             "endless": _endless,
             "loading": _loading,
             "prefilling": _prefilling,
+            "restored": _restored,
+            "starved": _starved,
             "full": _full,
             "long": _long,
             "crashing": _crashing,
@@ -146,6 +148,21 @@ async def _prefilling(request: GenerationRequest) -> AsyncIterator[Event]:
     await asyncio.sleep(0.2)
     yield Text(text="ok")
     yield Finished(reason=FinishReason.STOP, usage=usage(request, 1))
+
+
+async def _restored(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued(prompt_tokens=PROMPT_TOKENS)
+    await asyncio.sleep(0.02)
+    yield Prefill(done_tokens=6, total_tokens=PROMPT_TOKENS, cached_hot_tokens=1, cached_cold_tokens=4)
+    await asyncio.sleep(0.02)
+    yield Text(text="ok")
+    spent = Usage(prompt_tokens=PROMPT_TOKENS, completion_tokens=1, cached_hot_tokens=1, cached_cold_tokens=4)
+    yield Finished(reason=FinishReason.STOP, usage=spent)
+
+
+async def _starved(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued(prompt_tokens=PROMPT_TOKENS)
+    await asyncio.Event().wait()
 
 
 async def _full(_: GenerationRequest) -> AsyncIterator[Event]:

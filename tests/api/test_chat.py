@@ -55,6 +55,7 @@ def test_a_whole_answer(served: Served) -> None:
                 "accepted_prediction_tokens": 0,
                 "rejected_prediction_tokens": 0,
             },
+            "omlx": {"cached_hot_tokens": 2, "cached_cold_tokens": 0, "recomputed_tokens": PROMPT_TOKENS - 2},
         },
     }
 

@@ -13,6 +13,7 @@ from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.api import errors
 from omlx_daemon.api.feed import ClientGone, Feed
 from omlx_daemon.api.openai.convert import Job
+from omlx_daemon.api.openai.reuse import Reuse, is_soon, reuse_of, reuse_so_far
 from omlx_daemon.api.openai.stream import ChatChunks, Chunks, TextChunks
 from omlx_daemon.api.openai.whole import Gathered, chat_completion, completion
 from omlx_daemon.api.sse import DONE, EventStream
@@ -21,6 +22,9 @@ from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Queued
 from omlx_daemon.core.ports import Inference
 
 Events = list[tuple[int, Event]]
+
+HEADER_PATIENCE_S = 1.0
+"""How long a stream's header waits for the word of what the caches held. Text never waits for it."""
 
 
 class Dialect(NamedTuple):
@@ -78,12 +82,14 @@ class Answer:
             _raise_end(feed)
             events = await feed.batch()
         reply = self._dialect.whole(self._job, int(time.time()), gathered)
-        await send_json(send, msgspec.json.encode(reply))
+        reuse = reuse_of([one.usage for one in gathered], self._job.choices)
+        await send_json(send, msgspec.json.encode(reply), reuse.headers())
 
     async def _stream(self, feed: Feed[Event], events: Events, scope: Scope, send: Send) -> None:
         chunks = self._dialect.chunks(self._job, int(time.time()))
         out = EventStream(send, self._keep_alive_s)
-        await out.start()
+        reuse = await self._reuse(feed, events)
+        await out.start(reuse.headers() if reuse else ())
         try:
             await self._write(feed, events, chunks, out)
         except ClientGone:
@@ -92,6 +98,25 @@ class Answer:
             await out.finish([_error_payload(self._reworded(error.body))])
         except Exception as error:  # noqa: BLE001 - the status is sent: the error travels in the stream
             await out.finish([_error_payload(errors.internal(scope, error))])
+
+    async def _reuse(self, feed: Feed[Event], events: Events) -> Reuse | None:
+        """Return what the caches held, if it is known soon; `events` grows by what came meanwhile.
+
+        A failure meanwhile is left to the next read of the feed.
+        """
+        count = len(self._job.requests)
+        deadline_s = time.monotonic() + min(HEADER_PATIENCE_S, self._keep_alive_s or HEADER_PATIENCE_S)
+        while True:
+            reuse = reuse_so_far(events, count, self._job.choices)
+            left_s = deadline_s - time.monotonic()
+            if reuse or left_s <= 0 or feed.ended or not is_soon(events, count):
+                return reuse
+            try:
+                events += await feed.batch(left_s)
+            except ClientGone:
+                raise
+            except Exception:  # noqa: BLE001 - raised again where it is answered
+                return None
 
     async def _write(self, feed: Feed[Event], events: Events, chunks: Chunks, out: EventStream) -> None:
         payloads = chunks.opening()

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from omlx_daemon.api.openai.reuse import Reuse
+
 FinishReason = Literal["stop", "length", "tool_calls"]
 
 
@@ -38,6 +40,7 @@ class UsageReply(Reply, frozen=True, kw_only=True):
     total_tokens: int
     prompt_tokens_details: PromptDetails
     completion_tokens_details: CompletionDetails
+    omlx: Reuse
 
 
 class AlternativeReply(Reply, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from omlx_daemon.api.openai.replies import CompletionDetails, PromptDetails, UsageReply
+from omlx_daemon.api.openai.reuse import reuse_of
 from omlx_daemon.core.events import Usage
 
 
@@ -13,15 +14,14 @@ def usage_reply(usages: Sequence[Usage], choices: int) -> UsageReply:
 
     A prompt counts once, however many choices it has; its cached tokens are those that even the first of them found.
     """
-    prompts = [usages[start : start + choices] for start in range(0, len(usages), choices)]
-    prompt_tokens = sum(group[0].prompt_tokens for group in prompts)
+    prompt_tokens = sum(usage.prompt_tokens for usage in usages[::choices])
+    reuse = reuse_of(usages, choices)
     completion_tokens = sum(usage.completion_tokens for usage in usages)
     return UsageReply(
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         total_tokens=prompt_tokens + completion_tokens,
-        prompt_tokens_details=PromptDetails(
-            cached_tokens=sum(min(usage.cached_tokens for usage in group) for group in prompts)
-        ),
+        prompt_tokens_details=PromptDetails(cached_tokens=reuse.cached_hot_tokens + reuse.cached_cold_tokens),
         completion_tokens_details=CompletionDetails(reasoning_tokens=sum(usage.reasoning_tokens for usage in usages)),
+        omlx=reuse,
     )
