@@ -98,6 +98,30 @@ def test_short_fresh_prompts_of_like_length_are_read_together() -> None:
     assert groups == [{other.uid}, {ticket.uid for ticket in like}]
 
 
+def test_a_burst_of_short_prompts_is_read_in_one_go_where_nothing_runs() -> None:
+    bench = Bench()
+    bench.runner.prefill_tokens_per_s = 100.0
+    for _ in range(8):
+        bench.submit(64)
+    bench.run()
+    assert [len(chunk) for chunk in bench.runner.chunks] == [8]
+
+
+def test_beside_a_running_request_a_group_keeps_to_the_stall_target() -> None:
+    bench = Bench(stall_target_s=0.2)
+    bench.submit(300, max_tokens=10_000)
+    for _ in range(3):
+        bench.tick()
+    for _ in range(6):
+        bench.submit(61)
+    stalls = []
+    for _ in range(6):
+        before_s = bench.clock.now_s
+        bench.tick()
+        stalls.append(bench.clock.now_s - before_s)
+    assert max(stalls) <= 0.21
+
+
 def test_no_more_run_than_are_allowed() -> None:
     bench = Bench(max_running=3)
     for _ in range(10):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 MAX_CHUNK_TOKENS = 2048
-MIN_CHUNK_TOKENS = 32
+MIN_CHUNK_TOKENS = 64
+"""Smaller ones cost nearly as much: each reads all weights once."""
 FIRST_CHUNK_TOKENS = 256
 IDLE_TARGET_S = 1.0
 """Nothing runs, but a chunk cannot be interrupted: a cancel or a shorter prompt waits this long at most."""
