@@ -75,7 +75,8 @@ class FakeAssembly:
         for span in windows:
             assert isinstance(span.payload, FakePayload)
             rows = span.payload.rows()
-            held.update({span.end - len(rows) + n: row for n, row in enumerate(rows)})
+            first = span.end - len(rows)
+            held.update({first + n: row for n, row in enumerate(rows) if first + n < span.usable})
         first = max(0, position - self.needs.windows[0]) if self.needs.windows else position
         assert state is None or isinstance(state, FakePayload)
         return FakeCache(tokens, tuple(held[n] for n in range(first, position)), state.data if state else b"")

@@ -80,6 +80,11 @@ class Store:
         self._pins[name] = frozenset([*(chain.hash_of(block) for block in range(chain.blocks)), *tail])
         self._apply_pins()
 
+    def pin_blocks(self, name: str, hashes: frozenset[bytes]) -> None:
+        """Keep these blocks under `name` from eviction in memory, and no others."""
+        self._pins[name] = hashes
+        self._apply_pins()
+
     def unpin(self, name: str) -> bool:
         """Let go of a pinned prefix; return whether there was one."""
         found = self._pins.pop(name, None) is not None

@@ -95,15 +95,16 @@ class KvAssembly:
 
     def _window_parts(self, group: Group, first: int, end: int, spans: Sequence[Span]) -> Iterator[Arrays]:
         """Yield fields, stacked over leaves, that together are the rows [first, end)."""
-        for span in sorted(spans, key=lambda span: span.end):
-            arrays = _arrays(span.payload)
-            rows = min(self._stored_rows(group, arrays), group.window)
-            begins = span.end - rows
-            upto = min(span.usable, end)
-            if begins <= first < upto:
-                low, high = first - begins, upto - begins
-                yield {field.name: self._decoded(group, field, arrays, low, high) for field in group.fields}
-                first = upto
+        begins = [span.end - self._stored_rows(group, _arrays(span.payload)) for span in spans]
+        while first < end:
+            fitting = [n for n, span in enumerate(spans) if begins[n] <= first < span.usable]
+            if not fitting:
+                return
+            best = max(fitting, key=lambda n: spans[n].usable)
+            upto, arrays = min(spans[best].usable, end), _arrays(spans[best].payload)
+            low, high = first - begins[best], upto - begins[best]
+            yield {field.name: self._decoded(group, field, arrays, low, high) for field in group.fields}
+            first = upto
 
     def _stored_rows(self, group: Group, arrays: Arrays) -> int:
         name = self._precision.stored(group.fields[0])[0].name
