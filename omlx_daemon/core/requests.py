@@ -78,6 +78,8 @@ class CachePolicy(_Value, frozen=True, kw_only=True):
 
     salt: str = ""
     no_store: bool = False
+    warm: bool = False
+    """Compute the prompt and keep it; no answer is wanted."""
 
 
 class GenerationRequest(_Value, frozen=True, kw_only=True):

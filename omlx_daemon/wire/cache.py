@@ -1,4 +1,4 @@
-"""What daemon and worker tell each other of the prefix cache. Files are called by their names, `<block>.safetensors`."""
+"""What daemon and worker tell each other of the prefix cache. Files are called by their names."""
 
 from __future__ import annotations
 

@@ -16,8 +16,10 @@ import msgspec
 from omlx_cli.contract.errors import Code, ErrorBody
 from omlx_daemon.core.errors import shutting_down
 from omlx_daemon.core.events import Event, Failed
+from omlx_daemon.wire.cache import Granted
 from omlx_daemon.wire.frames import FrameError, receive
 from omlx_daemon.wire.messages import Cancel, Command, Events, LoadFailed, Start, Stop, Submit
+from omlx_daemon.worker.accountant import Accountant
 from omlx_daemon.worker.engine.loop import CANCELLED
 from omlx_daemon.worker.engine.tickets import Tickets
 from omlx_daemon.worker.host import Host, Wish
@@ -70,7 +72,8 @@ class _Reader:
         self._tickets = Tickets(settings.max_running, settings.max_queued, time.monotonic)
         self._outbox = Outbox(connection, on_gone=lambda: end(EXIT_OK))
         self._intake = Intake(self._tickets, self._tell, self._wishes.put)
-        host = Host(start, self._tickets, self._intake, self._outbox, self._wishes)
+        self._accountant = Accountant(self._outbox.put)
+        host = Host(start, self._tickets, self._intake, self._outbox, self._wishes, self._accountant)
         self._host = host
         Thread(target=self._own_mlx, name="engine", daemon=True).start()
 
@@ -84,8 +87,12 @@ class _Reader:
                     self._tell(request_id, Failed(error=CANCELLED))
             case Stop():
                 self._stop(command)
+            case Granted():
+                self._accountant.granted(command.id, command.size_bytes)
             case Start():
                 raise FrameError("a second Start")
+            case _:
+                self._wishes.put(command)
 
     def _stop(self, command: Stop) -> None:
         self._tickets.refuse()

@@ -65,6 +65,9 @@ class FakePrefill:
         if any(POISON in chunk for chunk in chunks):
             raise RuntimeError("poisoned prompt")
 
+    def source(self, number: int) -> object:
+        raise AssertionError("nothing is cached here")
+
     def join(self, last_tokens: Sequence[int]) -> None:
         if self.runner.lose_next_join:
             self.runner.lose_next_join = False
@@ -95,6 +98,12 @@ class FakeRunner:
 
     def start(self, rows: Sequence[Row]) -> FakePrefill:
         return FakePrefill(self, list(rows), [[] for _ in rows])
+
+    def resume(self, row: Row, restored: object, tokens: int) -> FakePrefill:
+        raise AssertionError("nothing is cached here")
+
+    def source(self, uid: int) -> object:
+        raise AssertionError("nothing is cached here")
 
     def step(self) -> list[Sampled]:
         self.clock.now_s += self.step_s

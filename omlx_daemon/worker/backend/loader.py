@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mlx.core as mx
@@ -19,6 +19,7 @@ from omlx_daemon.core.requests import Sampling
 from omlx_daemon.wire.messages import Ready, Start
 from omlx_daemon.worker.backend import device, precision
 from omlx_daemon.worker.backend.blas import Blas
+from omlx_daemon.worker.backend.kv.opening import OpenedCodec, open_codec
 from omlx_daemon.worker.backend.memory import available_bytes
 from omlx_daemon.worker.backend.runner import BatchRunner
 from omlx_daemon.worker.backend.tokenizer import ModelTokenizer
@@ -40,6 +41,7 @@ class LoadedModel:
     tokenizer: ModelTokenizer
     facts: ModelFacts
     ready: Ready
+    cache: OpenedCodec
 
 
 def load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
@@ -79,7 +81,9 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
         weights_dtype=precision.name(model),
         load_s=time.monotonic() - began_s,
     )
-    return LoadedModel(BatchRunner(model), ModelTokenizer(tokenizer), facts, ready)
+    codec = open_codec(model, start.cache.kv_store_bits) if start.cache.enabled else OpenedCodec(None)
+    codec = replace(codec, arrays=f"{on} {ready.weights_dtype} {codec.arrays}")
+    return LoadedModel(BatchRunner(model), ModelTokenizer(tokenizer), facts, ready, codec)
 
 
 def _refuse_own_code(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
 
 import mlx.core as mx
 from mlx.nn.layers.base import Module
@@ -10,6 +11,7 @@ from mlx_lm.generate import GenerationBatch, PromptProcessingBatch, generation_s
 from mlx_lm.models.cache import CacheList, make_prompt_cache
 from mlx_lm.sample_utils import greedy_sampler
 
+from omlx_daemon.worker.backend.kv.rows import Source
 from omlx_daemon.worker.backend.memory import held, kv_bytes
 from omlx_daemon.worker.backend.sampling import RowSampling
 from omlx_daemon.worker.engine.ports import BatchLostError, Memory, Row, Sampled
@@ -35,6 +37,10 @@ class PromptRows:
         with mx.stream(generation_stream):
             self._into(self._batch.generate([[token] for token in last_tokens]))
 
+    def source(self, number: int) -> Source:
+        """Return the live model cache of one row."""
+        return Source(self._batch.prompt_cache, number)
+
 
 class BatchRunner:
     """Prefills apart and decodes in one `GenerationBatch`. Every call must come from the thread that loaded.
@@ -57,22 +63,20 @@ class BatchRunner:
 
     def start(self, rows: Sequence[Row]) -> PromptRows:
         """Return an empty prefill of `rows`."""
-        samplings = {row.uid: RowSampling(row) for row in rows}
         caches = [make_prompt_cache(self.model) for _ in rows]
-        batch = PromptProcessingBatch(
-            self.model,
-            list(samplings),
-            caches if self._batches else [],
-            tokens=[[] for _ in rows],
-            prefill_step_size=_UNBOUNDED,
-            samplers=[sampling.sampler for sampling in samplings.values()],
-            logits_processors=[list(sampling.processors) for sampling in samplings.values()],
-            max_tokens=[_UNBOUNDED for _ in rows],
-        )
-        if not self._batches:
-            # One row alone needs no merged cache: the batch classes only hand it to the model.
-            (batch.prompt_cache,) = caches
-        return PromptRows(batch, into=lambda joining: self._join(joining, samplings))
+        if self._batches:
+            return self._prefill(rows, caches)
+        # One row alone needs no merged cache: the batch classes only hand it to the model.
+        return self._prefill(rows, [], caches[0])
+
+    def resume(self, row: Row, restored: object, tokens: int) -> PromptRows:
+        """Return a prefill of one row whose first `tokens` tokens lie in the model cache `restored`."""
+        assert isinstance(restored, list)
+        return self._prefill([row], [], restored, tokens)
+
+    def source(self, uid: int) -> Source:
+        """Return the live model cache of a running row."""
+        return Source(self._running.prompt_cache, self._running.uids.index(uid))
 
     def step(self) -> list[Sampled]:
         """Return the next token of every running row; the step after it is under way already."""
@@ -100,6 +104,24 @@ class BatchRunner:
     def memory(self) -> Memory:
         """Return what mlx holds now; KV is that of the running batch."""
         return held(kv_bytes(self._running.prompt_cache))
+
+    def _prefill(
+        self, rows: Sequence[Row], caches: list[list[Any]], ready: list[Any] | None = None, tokens: int = 0
+    ) -> PromptRows:
+        samplings = {row.uid: RowSampling(row) for row in rows}
+        batch = PromptProcessingBatch(
+            self.model,
+            list(samplings),
+            caches,
+            tokens=[list(row.prompt[:tokens]) for row in rows],
+            prefill_step_size=_UNBOUNDED,
+            samplers=[sampling.sampler for sampling in samplings.values()],
+            logits_processors=[list(sampling.processors) for sampling in samplings.values()],
+            max_tokens=[_UNBOUNDED for _ in rows],
+        )
+        if ready is not None:
+            batch.prompt_cache = ready
+        return PromptRows(batch, into=lambda joining: self._join(joining, samplings))
 
     def _join(self, joining: GenerationBatch, rows: dict[int, RowSampling]) -> None:
         extend: Callable[[GenerationBatch], None] = self._running.extend

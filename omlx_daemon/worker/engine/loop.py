@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from functools import partial
+
+import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody
 from omlx_daemon.core.errors import shutting_down
 from omlx_daemon.core.events import Event, FinishReason, Prefill, Terminal, Text
 from omlx_daemon.wire.messages import Report
+from omlx_daemon.worker.cache.store import Store
 from omlx_daemon.worker.engine.meter import Meter
 from omlx_daemon.worker.engine.pace import Pace
 from omlx_daemon.worker.engine.ports import BatchLostError, Runner, Sampled
 from omlx_daemon.worker.engine.ports import Prefill as PrefillRows
+from omlx_daemon.worker.engine.prefixes import Prefixes
 from omlx_daemon.worker.engine.scheduler import Chunk, Scheduler
 from omlx_daemon.worker.engine.sequence import Sequence
 from omlx_daemon.worker.engine.tickets import Ticket, Tickets
@@ -32,9 +37,16 @@ class Engine:
     """
 
     def __init__(
-        self, runner: Runner, tickets: Tickets, max_running: int, stall_target_s: float, clock: Callable[[], float]
+        self,
+        runner: Runner,
+        tickets: Tickets,
+        max_running: int,
+        stall_target_s: float,
+        clock: Callable[[], float],
+        prefixes: Prefixes | None = None,
     ) -> None:
         self._runner = runner
+        self._prefixes = prefixes or Prefixes(Store(None, (), ""), "")
         self._tickets = tickets
         self._clock = clock
         self._pace = Pace(stall_target_s)
@@ -48,12 +60,18 @@ class Engine:
         """Whether a tick has anything to do."""
         return bool(self._running or self._out) or len(self._scheduler) > 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether a tick could only look whether something has been read from disk meanwhile."""
+        return not self._running and not self._out and not any(s.ready for s in self._scheduler.waiting)
+
     def admit(self, sequence: Sequence) -> None:
         """Take a sequence; its ticket belongs to the engine already."""
+        sequence.ready = False
         self._scheduler.add(sequence)
         if sequence.echo_text:
             self._say(sequence, Text(text=sequence.echo_text))
-        if sequence.max_tokens == 0:
+        if sequence.max_tokens == 0 and not sequence.cache.warm:
             self._end(sequence, sequence.finished(FinishReason.LENGTH, self._clock()))
 
     def tick(self) -> list[Item]:
@@ -61,11 +79,18 @@ class Engine:
         self._drop_ended()
         if self._running:
             self._decode()
+        self._restore()
         chunks = self._scheduler.next(self._clock(), len(self._running))
         if chunks:
             self._prefill(chunks)
+        self._prefixes.store.tick()
         self._meter.steps += 1
         return self._take()
+
+    def rest(self) -> bool:
+        """Do what the cache puts off, while there is nothing to compute; return whether there is more of it."""
+        self._prefixes.store.tick()
+        return self._prefixes.restless
 
     def abort(self) -> list[Item]:
         """Fail everything that is left, as the worker stops now; return the events."""
@@ -76,7 +101,8 @@ class Engine:
 
     def report(self) -> Report:
         """Return the figures of this moment."""
-        return self._meter.read(self._clock(), *self._counts(), self._runner.memory())
+        report = self._meter.read(self._clock(), *self._counts(), self._runner.memory())
+        return msgspec.structs.replace(report, cache=self._prefixes.figures())
 
     def report_if_due(self) -> Report | None:
         """Return new figures after a change, and twice a second while there is work."""
@@ -84,7 +110,7 @@ class Engine:
 
     def _counts(self) -> tuple[int, int]:
         waiting = self._scheduler.waiting
-        begun = sum(not sequence.fresh for sequence in waiting)
+        begun = sum(not sequence.waits for sequence in waiting)
         return len(self._running) + begun, len(waiting) - begun
 
     def _take(self) -> list[Item]:
@@ -119,12 +145,14 @@ class Engine:
             self._answer(sequence, row, now_s)
         except Exception as error:
             log.exception("choosing a token failed")
+            self._prefixes.drop(sequence)
             self._fail(sequence, _broken("choosing a token", error))
 
     def _answer(self, sequence: Sequence, row: Sampled, now_s: float) -> None:
         if sequence.generated_tokens == 0:
             sequence.first_token_s = now_s
         sequence.generated_tokens += 1
+        self._prefixes.grew(sequence, row.token, partial(self._runner.source, row.uid))
         if row.token in sequence.stop_ids:
             self._finish(sequence, FinishReason.STOP, now_s)
             return
@@ -138,6 +166,16 @@ class Engine:
         self._say(sequence, sequence.answer.end())
         reason = FinishReason.STOP if sequence.answer.stop_text else reason
         self._end(sequence, sequence.finished(reason, now_s))
+
+    def _restore(self) -> None:
+        """Look up the prompts whose turn is near; what is stored of them is brought while others go on."""
+        now_s, decoding = self._clock(), bool(self._running)
+        held = [s for s in self._scheduler.waiting if s.lease is not None and s.prefill is None]
+        upcoming = self._scheduler.upcoming(now_s, len(self._running))
+        self._prefixes.begin(upcoming, len(held), sum(len(sequence.prompt) for sequence in held))
+        for sequence in self._prefixes.advance(decoding):
+            if sequence.done_tokens:
+                self._progress(sequence)
 
     def _prefill(self, chunks: list[Chunk]) -> None:
         started_s, decoding = self._clock(), bool(self._running)
@@ -154,43 +192,56 @@ class Engine:
         self._pace.note(tokens, self._clock() - started_s, decoding)
 
     def _advance(self, chunks: list[Chunk], now_s: float) -> None:
-        """Compute one chunk each, and let those whose prompts are done join the batch. All or none are done.
-
-        The prefix cache has its two places here: it fills a prefill's first tokens when it begins, and takes the
-        finished blocks after each chunk.
-        """
+        """Compute one chunk each, and let those whose prompts are done join the batch. All or none are done."""
         sequences = [chunk.sequence for chunk in chunks]
         prefill = sequences[0].prefill or self._begin(sequences, now_s)
         if chunks[0].tokens:
             ranges = [(c.sequence.done_tokens, c.sequence.done_tokens + c.tokens) for c in chunks]
             prefill.advance([s.prompt[start:end] for s, (start, end) in zip(sequences, ranges, strict=True)])
-        for chunk in chunks:
-            self._progress(chunk)
+            self._prefixes.store.observe_prefill(sum(c.tokens for c in chunks), self._clock() - now_s)
+        for number, chunk in enumerate(chunks):
+            chunk.sequence.done_tokens += chunk.tokens
+            self._progress(chunk.sequence)
+            self._prefixes.commit(chunk.sequence, partial(prefill.source, number))
         if sequences[0].remaining_tokens == 0:
-            prefill.join([sequence.prompt[-1] for sequence in sequences])
-            for sequence in sequences:
-                self._scheduler.remove(sequence)
-                sequence.prefill = None
-                self._running[sequence.ticket.uid] = sequence
+            self._prefilled(prefill, sequences)
+
+    def _prefilled(self, prefill: PrefillRows, sequences: list[Sequence]) -> None:
+        if sequences[0].cache.warm:
+            self._end(sequences[0], sequences[0].finished(FinishReason.STOP, self._clock()))
+            return
+        prefill.join([sequence.prompt[-1] for sequence in sequences])
+        for sequence in sequences:
+            self._scheduler.remove(sequence)
+            sequence.prefill, sequence.joined = None, True
+            self._running[sequence.ticket.uid] = sequence
 
     def _begin(self, sequences: list[Sequence], now_s: float) -> PrefillRows:
-        prefill = self._runner.start([sequence.row for sequence in sequences])
+        first = sequences[0]
+        if first.restored is not None:
+            prefill = self._runner.resume(first.row, first.restored, first.done_tokens)
+            first.restored = None
+        else:
+            prefill = self._runner.start([sequence.row for sequence in sequences])
         for sequence in sequences:
             sequence.prefill = prefill
             sequence.started_s = now_s
         return prefill
 
-    def _progress(self, chunk: Chunk) -> None:
-        sequence = chunk.sequence
-        sequence.done_tokens += chunk.tokens
+    def _progress(self, sequence: Sequence) -> None:
         total = len(sequence.prompt)
-        done = sequence.done_tokens if sequence.remaining_tokens else total
-        event = Prefill(done_tokens=done, total_tokens=total)
+        event = Prefill(
+            done_tokens=sequence.done_tokens if sequence.remaining_tokens else total,
+            total_tokens=total,
+            cached_hot_tokens=sequence.cached_hot_tokens,
+            cached_cold_tokens=sequence.cached_cold_tokens,
+        )
         self._out.append((sequence.ticket.id, event))
 
     def _prefill_failed(self, sequences: list[Sequence], error: Exception) -> None:
         """Fail the one, or let each of a group try again alone, so that only the culprit fails."""
         if len(sequences) == 1:
+            self._prefixes.drop(sequences[0])
             self._fail(sequences[0], _broken("reading the prompt", error))
             return
         for sequence in sequences:
@@ -199,6 +250,7 @@ class Engine:
     def _lose_batch(self, error: Exception, *joining: Sequence) -> None:
         """Fail every row of the batch and start with an empty one; those in line are untouched."""
         for sequence in (*self._running.values(), *joining):
+            self._prefixes.drop(sequence)
             self._fail(sequence, _broken("a step of the batch", error))
         self._running.clear()
         self._runner.reset()
@@ -214,6 +266,12 @@ class Engine:
             log.exception("shrinking the batch failed")
             self._lose_batch(error)
 
+    def _source(self, sequence: Sequence) -> object | None:
+        """Return the live model cache of a sequence that prefills alone or decodes."""
+        if sequence.joined:
+            return self._runner.source(sequence.ticket.uid)
+        return sequence.prefill.source(0) if sequence.prefill and sequence.done_tokens else None
+
     def _say(self, sequence: Sequence, text: Text | None) -> None:
         if text is not None:
             self._out.append((sequence.ticket.id, text))
@@ -225,7 +283,8 @@ class Engine:
         """Give a sequence its terminal event, once; a running row is removed by the caller, with others."""
         if sequence.ended:
             return
-        sequence.ended, sequence.prefill = True, None
+        self._prefixes.finish(sequence, partial(self._source, sequence))
+        sequence.ended, sequence.prefill, sequence.restored = True, None, None
         if sequence.ticket.uid not in self._running:
             self._scheduler.remove(sequence)
         if self._tickets.close(sequence.ticket):

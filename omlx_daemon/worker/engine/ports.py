@@ -79,6 +79,10 @@ class Prefill(Protocol):
         """
         ...
 
+    def source(self, number: int) -> object:
+        """Return the live model cache of one row, as the prefix cache's codec takes it."""
+        ...
+
 
 class Runner(Protocol):
     """A loaded model that prefills apart and decodes in one batch."""
@@ -90,6 +94,14 @@ class Runner(Protocol):
 
     def start(self, rows: Sequence[Row]) -> Prefill:
         """Return an empty prefill of `rows`."""
+        ...
+
+    def resume(self, row: Row, restored: object, tokens: int) -> Prefill:
+        """Return a prefill of one row whose first `tokens` tokens lie in the model cache `restored`."""
+        ...
+
+    def source(self, uid: int) -> object:
+        """Return the live model cache of a running row, as the prefix cache's codec takes it."""
         ...
 
     def step(self) -> list[Sampled]:

@@ -36,6 +36,7 @@ class Preparer:
             max_tokens=self._max_tokens(sampling, len(prompt)),
             stop_ids=frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else self._facts.eos_ids),
             echo_text=self._echo(request.prompt, prompt) if request.echo else "",
+            cache=request.cache,
         )
 
     def _encode(self, prompt: Prompt) -> list[int]:

@@ -58,9 +58,8 @@ class Scheduler:
 
         `running` is the number of rows that decode; sequences with a part of their prompt done hold a place too.
         """
-        begun = sum(not sequence.fresh for sequence in self._waiting)
-        free = self._max_running - running - begun
-        eligible = [sequence for sequence in self._waiting if free > 0 or not sequence.fresh]
+        free = self._free(running)
+        eligible = [s for s in self._waiting if s.ready and (free > 0 or not s.waits)]
         if not eligible:
             return []
         head = self._head(eligible, now_s)
@@ -70,6 +69,15 @@ class Scheduler:
         if len(group) > 1:
             return [Chunk(sequence, sequence.remaining_tokens) for sequence in group]
         return [Chunk(head, head.chunk_tokens(limit))]
+
+    def upcoming(self, now_s: float, running: int) -> list[Sequence]:
+        """Return those not yet looked up for whom there is a place, the most urgent first."""
+        waiting = [sequence for sequence in self._waiting if sequence.waits and not sequence.ready]
+        waiting.sort(key=lambda s: (_patient_until_s(s) > now_s, *_shortness(s)))
+        return waiting[: max(0, self._free(running))]
+
+    def _free(self, running: int) -> int:
+        return self._max_running - running - sum(not sequence.waits for sequence in self._waiting)
 
     def _head(self, eligible: list[Sequence], now_s: float) -> Sequence:
         aged = [sequence for sequence in eligible if _patient_until_s(sequence) <= now_s]
@@ -86,13 +94,19 @@ class Scheduler:
         for sequence in sorted((s for s in eligible if s is not head and _groups(s)), key=_shortness):
             lengths = [member.remaining_tokens for member in (*group, sequence)]
             padded = max(lengths) * len(lengths)
-            if len(lengths) <= free and padded <= room and max(lengths) <= 2 * min(lengths):
+            places = sum(member.waits for member in (*group, sequence))
+            if places <= free and padded <= room and max(lengths) <= 2 * min(lengths):
                 group.append(sequence)
         return group
 
 
 def _groups(sequence: Sequence) -> bool:
-    return sequence.fresh and not sequence.alone and 0 < sequence.remaining_tokens <= SMALL_TOKENS
+    if not sequence.fresh or sequence.alone or sequence.cache.warm:
+        return False
+    return (
+        0 < sequence.remaining_tokens <= SMALL_TOKENS
+        and sequence.chunk_tokens(SMALL_TOKENS) == sequence.remaining_tokens
+    )
 
 
 def _patient_until_s(sequence: Sequence) -> float:

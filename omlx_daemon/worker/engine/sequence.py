@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omlx_cli.contract.errors import ErrorBody
 from omlx_daemon.core.events import Failed, Finished, FinishReason, Usage
+from omlx_daemon.core.requests import CachePolicy
+from omlx_daemon.worker.cache.lease import Lease
 from omlx_daemon.worker.engine.answer import Answer
 from omlx_daemon.worker.engine.plan import SamplingPlan
 from omlx_daemon.worker.engine.ports import BLOCK_TOKENS, Prefill, Row
@@ -23,9 +25,21 @@ class Sequence:
     max_tokens: int
     stop_ids: frozenset[int] = frozenset()
     echo_text: str = ""
+    cache: CachePolicy = field(default_factory=CachePolicy)
+    lease: Lease | None = None
+    """Its claim on the prefix cache, from its turn to its end."""
+    ready: bool = True
+    """Whether its prompt may be computed: what is stored of it is restored."""
+    restored: object | None = None
+    """The model cache to begin with, until prefill takes it."""
+    cached_hot_tokens: int = 0
+    cached_cold_tokens: int = 0
     done_tokens: int = 0
-    """Prompt tokens in the KV cache. The last prompt token is fed by the first decode step, never by prefill."""
+    """Prompt tokens in the KV cache. The last prompt token is fed by the first decode step, never by prefill,
+    unless the prompt alone is wanted."""
     prefill: Prefill | None = None
+    joined: bool = False
+    """Whether it decodes."""
     alone: bool = False
     """Prefills in a group of one, since a group with it failed."""
     generated_tokens: int = 0
@@ -36,12 +50,22 @@ class Sequence:
     @property
     def remaining_tokens(self) -> int:
         """Prompt tokens that prefill still has to compute."""
-        return len(self.prompt) - 1 - self.done_tokens
+        return len(self.prompt) - (0 if self.cache.warm else 1) - self.done_tokens
+
+    @property
+    def position(self) -> int:
+        """Tokens in the KV cache, prompt and answer."""
+        return len(self.prompt) + self.generated_tokens if self.joined else self.done_tokens
 
     @property
     def fresh(self) -> bool:
         """Whether none of its prompt is computed yet."""
         return self.prefill is None and self.done_tokens == 0
+
+    @property
+    def waits(self) -> bool:
+        """Whether it holds nothing yet: no place, no part of its prompt, no claim on the cache."""
+        return self.fresh and self.lease is None
 
     @property
     def row(self) -> Row:
@@ -50,8 +74,11 @@ class Sequence:
 
     def chunk_tokens(self, limit_tokens: int) -> int:
         """Return how many prompt tokens the next chunk takes: at most the limit, and no further than the last
-        block boundary it reaches, unless it reaches the end."""
+        block boundary it reaches, unless it reaches the end or where the cache has to see it."""
         count = min(limit_tokens, self.remaining_tokens)
+        stop = self.lease.stop_after(self.done_tokens) if self.lease else None
+        if stop is not None and stop <= self.done_tokens + count:
+            return stop - self.done_tokens
         end = self.done_tokens + count
         boundary = end - end % BLOCK_TOKENS
         if count < self.remaining_tokens and boundary > self.done_tokens:
@@ -73,6 +100,8 @@ class Sequence:
         return Usage(
             prompt_tokens=len(self.prompt),
             completion_tokens=self.generated_tokens,
+            cached_hot_tokens=self.cached_hot_tokens,
+            cached_cold_tokens=self.cached_cold_tokens,
             queue_s=started_s - self.ticket.arrived_s,
             prefill_s=first_s - started_s,
             decode_s=now_s - first_s,

@@ -1,0 +1,127 @@
+"""The engine's use of the prefix cache: one lease for each sequence, from its turn to its end.
+
+Nothing that goes wrong in the cache reaches a request: it is computed as if nothing were stored.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+from omlx_cli.contract.cache import ModelCacheFigures
+from omlx_daemon.worker.cache.lease import Lease, LeaseOptions, LeaseState
+from omlx_daemon.worker.cache.store import Store
+from omlx_daemon.worker.engine.sequence import Sequence
+from omlx_daemon.worker.figures import figures
+
+log = logging.getLogger(__name__)
+
+MOVE_BYTES = 64 << 20
+"""Moved into a model cache between two decode steps at most."""
+AHEAD_SEQUENCES = 32
+AHEAD_TOKENS = 8192
+"""How many sequences, and with how many prompt tokens, hold what is restored before their turn."""
+
+
+class Prefixes:
+    """Leases on one store. Engine thread only."""
+
+    def __init__(self, store: Store, model: str) -> None:
+        """Serve the sequences of `model` from `store`."""
+        self.store = store
+        self._model = model
+        self._restoring: list[Sequence] = []
+
+    @property
+    def restless(self) -> bool:
+        """Whether something waits to be written, so that `tick` and figures are worth a moment of an idle engine."""
+        found = self.store.stats()
+        return found.deferred_parts > 0 or any(tier.queued_parts for tier in found.tiers)
+
+    def figures(self) -> ModelCacheFigures:
+        """Return what the cache did so far."""
+        return figures(self._model, self.store.stats())
+
+    def begin(self, upcoming: Iterable[Sequence], held: int, held_tokens: int) -> None:
+        """Look up prompts, the most urgent first, as far ahead as is worth it; `advance` returns those ready.
+
+        `held` sequences with `held_tokens` prompt tokens have been looked up already and wait for their turn.
+        """
+        for sequence in upcoming:
+            tokens = len(sequence.prompt)
+            if held and (held >= AHEAD_SEQUENCES or held_tokens + tokens > AHEAD_TOKENS):
+                return
+            held, held_tokens = held + 1, held_tokens + tokens
+            self._match(sequence)
+
+    def advance(self, decoding: bool) -> list[Sequence]:
+        """Go on with what is being restored, never waiting for a disk; return those that are ready now."""
+        budget_bytes = MOVE_BYTES if decoding else None
+        ready = [sequence for sequence in self._restoring if self._is_ready(sequence, budget_bytes)]
+        self._restoring = [sequence for sequence in self._restoring if not sequence.ready and not sequence.ended]
+        return [sequence for sequence in ready if not sequence.ended]
+
+    def grew(self, sequence: Sequence, token: int, source: Callable[[], object]) -> None:
+        """Take note of a generated token, which is in the live cache already."""
+        if sequence.lease is not None and sequence.lease.is_recording:
+            sequence.lease.extend([token])
+            self.commit(sequence, source)
+
+    def commit(self, sequence: Sequence, source: Callable[[], object]) -> None:
+        """Keep what a sequence has computed up to now; `source` gives its live model cache."""
+        lease, position = sequence.lease, sequence.position
+        if lease is None or not lease.is_recording or (sequence.joined and not lease.is_due(position)):
+            return
+        try:
+            lease.commit(source(), position)
+        except Exception:
+            log.exception("keeping a prefix failed")
+            self.drop(sequence)
+
+    def finish(self, sequence: Sequence, source: Callable[[], object | None]) -> None:
+        """Keep the rest and end the lease; `source` gives None where no live cache is left."""
+        lease = sequence.lease
+        if lease is None:
+            return
+        try:
+            lease.finish(source() if lease.is_recording else None, sequence.position)
+        except Exception:
+            log.exception("keeping a prefix failed")
+            self.drop(sequence)
+
+    def drop(self, sequence: Sequence) -> None:
+        """End a lease and keep nothing more: the live cache is not to be trusted."""
+        if sequence.lease is not None:
+            sequence.lease.release()
+
+    def _match(self, sequence: Sequence) -> None:
+        policy = sequence.cache
+        options = LeaseOptions(store=not policy.no_store)
+        try:
+            sequence.lease = self.store.match(sequence.prompt, salt=policy.salt, options=options)
+        except Exception:
+            log.exception("looking up a prefix failed")
+            sequence.ready = True
+        else:
+            self._restoring.append(sequence)
+
+    def _is_ready(self, sequence: Sequence, budget_bytes: int | None) -> bool:
+        lease = sequence.lease
+        if lease is None or sequence.ended:
+            return not sequence.ended
+        try:
+            if lease.poll(budget_bytes) is not LeaseState.READY:
+                return False
+            self._restore(sequence, lease)
+        except Exception:
+            log.exception("restoring a prefix failed")
+            self.drop(sequence)
+        sequence.ready = True
+        return True
+
+    def _restore(self, sequence: Sequence, lease: Lease) -> None:
+        restored = lease.restore()
+        sequence.restored = restored.cache
+        sequence.done_tokens = restored.tokens
+        sequence.cached_hot_tokens = restored.by_tier.get("hot", 0)
+        sequence.cached_cold_tokens = restored.tokens - sequence.cached_hot_tokens

@@ -1,0 +1,97 @@
+"""Puts a worker's prefix cache together: tiers, codec, and the daemon's ledger behind them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from omlx_cli.contract.units import format_bytes
+from omlx_daemon.coldstore import names
+from omlx_daemon.coldstore.layout import Layout
+from omlx_daemon.wire.cache import CacheCommand, CacheStart, ClearCache, Evicted, PinBlocks, ResizeHot
+from omlx_daemon.worker.cache.cold import ColdTier
+from omlx_daemon.worker.cache.hot import HotTier
+from omlx_daemon.worker.cache.ledger import Ledger
+from omlx_daemon.worker.cache.payload import Codec
+from omlx_daemon.worker.cache.store import Store
+from omlx_daemon.worker.cache.tier import Tier
+
+log = logging.getLogger(__name__)
+
+COLD_QUEUE_BYTES = 512 << 20
+
+
+_PINS = "daemon"
+
+
+class PrefixCache:
+    """One model's store, and what the daemon may ask of it. Engine thread only."""
+
+    def __init__(self, store: Store, cold: ColdTier | None) -> None:
+        self.store = store
+        self._cold = cold
+
+    def obey(self, command: CacheCommand) -> None:
+        """Do what the daemon asks."""
+        match command:
+            case Evicted(filenames=filenames):
+                if self._cold is not None:
+                    self._cold.forget([name for filename in filenames if (name := names.parse(filename))])
+            case ResizeHot(capacity_bytes=capacity_bytes):
+                self.store.resize_hot(capacity_bytes)
+            case ClearCache():
+                self.store.invalidate()
+            case PinBlocks(hashes=hashes):
+                self.store.pin_blocks(_PINS, frozenset(hashes))
+
+    def close(self, deadline_s: float) -> None:
+        """Write what waits within the deadline, and say what was not."""
+        left = self.store.close(deadline_s)
+        if left.parts:
+            log.warning(
+                "%d parts of prefixes (%s) were not written in time and are dropped",
+                left.parts,
+                format_bytes(left.size_bytes),
+            )
+
+
+def open_cache(
+    start: CacheStart,
+    model: str,
+    codec: Codec | None,
+    arrays: str,
+    problem: str,
+    ledger: Ledger,
+    wake: Callable[[], None],
+) -> PrefixCache:
+    """Return the cache that `start` describes; one that keeps nothing where it cannot be, said once in the log.
+
+    `arrays` describes what `codec` stores, `problem` says why there is no codec.
+    """
+    off = start.why_off or "cache.enabled is false" if not start.enabled else problem
+    if off or codec is None:
+        log.log(logging.WARNING if start.enabled else logging.INFO, "prefixes of %s are not cached: %s", model, off)
+        return PrefixCache(Store(None, (), "", off=off), None)
+    cold = _cold_tier(start, model, ledger) if start.directory else None
+    tiers: list[Tier] = [HotTier(start.hot_max_bytes), *([cold] if cold else [])]
+    store = Store(codec, tiers, f"{start.namespace} {arrays}", wake=wake)
+    store.pin_blocks(_PINS, frozenset(start.pinned))
+    return PrefixCache(store, cold)
+
+
+def _cold_tier(start: CacheStart, model: str, ledger: Ledger) -> ColdTier | None:
+    layout = Layout(Path(start.directory))
+    try:
+        return ColdTier(
+            layout.namespace(start.namespace),
+            ledger,
+            queue_bytes=COLD_QUEUE_BYTES,
+            batch_bytes=0,
+            fsync=start.fsync,
+            second_hit=start.second_hit,
+            prepare=lambda: layout.create_namespace(start.namespace, model, start.details),
+        )
+    except OSError as error:
+        log.warning("the cold tier of %s cannot be read, the cache is in memory alone: %s", model, error)
+        return None
