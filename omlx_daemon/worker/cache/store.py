@@ -42,7 +42,7 @@ class Store:
         says why.
         """
         self._codec, self._fingerprint, self._wake = codec, fingerprint, wake
-        self._off = off or ("" if codec else "no codec")
+        self._off = off or ("" if codec and tiers else "there is nowhere to keep anything")
         self._shelf = Shelf(tiers)
         self._index = Index()
         self._gate = Gate()

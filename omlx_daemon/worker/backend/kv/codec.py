@@ -18,7 +18,7 @@ from omlx_daemon.worker.backend.kv.raw import AnyStream, stacked
 from omlx_daemon.worker.backend.kv.rows import Arrays, Rows, Source, live_rows, live_state
 from omlx_daemon.worker.cache.payload import Buffer, Needs, Payload, Unusable
 
-STAGING_BYTES = 256 << 20
+STAGING_BYTES = 128 << 20
 
 
 class KvCodec:
