@@ -12,6 +12,7 @@ from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core import errors
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.pool.admission import Admission, Grant
+from omlx_daemon.pool.caching import Caches
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.slot import Phase, Slot
 from omlx_daemon.pool.worker import Worker
@@ -34,6 +35,7 @@ class Lifecycle:
         admission: Admission,
         is_pinned: Callable[[str], bool],
         clock: Callable[[], float],
+        caches: Caches,
     ) -> None:
         self.slots: dict[str, Slot] = {}
         self.changed = asyncio.Event()
@@ -45,6 +47,7 @@ class Lifecycle:
         self._admission = admission
         self._is_pinned = is_pinned
         self._clock = clock
+        self._caches = caches
         self._making_room = asyncio.Lock()
 
     def find(self, name: str) -> Slot | None:
@@ -201,18 +204,20 @@ class Lifecycle:
 
     async def _start_worker(self, slot: Slot, grant: Grant) -> Worker:
         child = await self._spawn(slot.name)
+        cache = await self._caches.open(slot.spec)
         worker = Worker(
             slot.name,
             child,
             clock=self._clock,
             cancel_s=self._settings.cancel_s,
             on_exit=lambda worker: self._on_exit(slot, worker),
+            cache=cache,
         )
         slot.worker = worker
         if slot.unwanted is not None:
             worker.kill(slot.unwanted)
         settings = msgspec.structs.replace(self._settings.worker, memory_limit_bytes=grant.limit_bytes)
-        start = Start(model=slot.name, path=slot.spec.path, settings=settings)
+        start = Start(model=slot.name, path=slot.spec.path, settings=settings, cache=cache.start)
         await worker.start(start, self._settings.load_timeout_s)
         gone = slot.unwanted or worker.ended
         if gone is not None:

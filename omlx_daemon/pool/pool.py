@@ -15,6 +15,7 @@ from omlx_daemon.core.events import Event
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.pool.admission import Admission
+from omlx_daemon.pool.caching import Caches, NoCaches
 from omlx_daemon.pool.lifecycle import Lifecycle
 from omlx_daemon.pool.memory import MemoryProbe
 from omlx_daemon.pool.settings import PoolSettings
@@ -40,6 +41,7 @@ class Pool:
         settings: PoolSettings,
         memory: MemoryProbe,
         *,
+        caches: Caches | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -49,7 +51,7 @@ class Pool:
         self._clock = clock
         self._wall = wall
         self._admission = Admission(memory, settings.memory_limit_bytes)
-        self._lifecycle = Lifecycle(spawn, settings, self._admission, self._is_pinned, clock)
+        self._lifecycle = Lifecycle(spawn, settings, self._admission, self._is_pinned, clock, caches or NoCaches())
         self._draining = False
         self._hurry = asyncio.Event()
 

@@ -13,6 +13,7 @@ from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.units import format_duration
 from omlx_daemon.core import errors
 from omlx_daemon.core.requests import GenerationRequest
+from omlx_daemon.pool.caching import CacheLink, NoLink
 from omlx_daemon.pool.stream import RequestStream
 from omlx_daemon.pool.worker_process import Child, describe_exit
 from omlx_daemon.wire.frames import FrameError, pack, read
@@ -31,6 +32,8 @@ from omlx_daemon.wire.messages import (
 
 EXIT_GRACE_S = 2.0
 """How long a worker that closed its connection may take to end before it is killed."""
+_FLUSH_SHARE = 0.8
+"""Of the time a worker has to end, how much it may spend on what waits for the disk."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +52,7 @@ class Worker:
         clock: Callable[[], float],
         cancel_s: float,
         on_exit: Callable[[Worker], None],
+        cache: CacheLink | None = None,
     ) -> None:
         self.model = model
         self.pid = child.pid
@@ -63,6 +67,8 @@ class Worker:
         self._clock = clock
         self._cancel_s = cancel_s
         self._on_exit = on_exit
+        self._cache = cache or NoLink()
+        self._cache.connect(child.pid, self._send)
         self._streams: dict[str, RequestStream] = {}
         self._born_s = self._last_step_s = clock()
         self._started: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
@@ -122,7 +128,7 @@ class Worker:
         """Fail what still runs with `reason`, have the worker flush and end within `deadline_s`, else kill it."""
         self._reason = self._reason or reason
         self._fail_streams(reason)
-        self._send(Stop())
+        self._send(Stop(flush_s=deadline_s * _FLUSH_SHARE))
         try:
             async with asyncio.timeout(deadline_s):
                 await asyncio.shield(self._service)
@@ -184,6 +190,7 @@ class Worker:
             self._started.set_exception(OmlxError.of(self.ended))
             self._started.exception()
         self._fail_streams(self.ended)
+        self._cache.close()
         self._on_exit(self)
 
     def _fail_streams(self, error: ErrorBody) -> None:
@@ -200,6 +207,8 @@ class Worker:
                 if note.steps != self.report.steps:
                     self._last_step_s = self._clock()
                 self.report = note
+                if note.cache is not None:
+                    self._cache.report(note.cache)
             case LoadProgress():
                 self.progress = note.share
             case Ready():
@@ -210,6 +219,8 @@ class Worker:
             case LoadFailed():
                 self._reason = self._reason or note.error
                 self._settle(OmlxError.of(note.error))
+            case _:
+                self._cache.take(note)
 
     def _settle(self, outcome: Ready | OmlxError) -> None:
         if self._started.done():
