@@ -17,15 +17,34 @@ _REQUEST = b"GET /omlx/v1/ps HTTP/1.1\r\nHost: omlx\r\nAccept: text/plain\r\nCon
 _TIMEOUT_S = 10.0
 
 
-def main() -> int:
-    """Run `omlx` with the process's arguments and return its exit code."""
-    if sys.argv[1:] == ["ps"]:
+def main() -> None:
+    """Run `omlx` with the process's arguments, and end the process."""
+    leave(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run `omlx` with `arguments` and return its exit code; nothing is raised."""
+    if arguments == ["ps"]:
         code = _ps()
         if code is not None:
             return code
-    from omlx_cli.cli import main as run
+    import gc
 
-    return run(sys.argv[1:])
+    # The imports make nothing but objects that stay; collecting among them would cost a tenth of the start.
+    gc.set_threshold(50_000)
+    from omlx_cli.cli import main as ordinary
+
+    return ordinary(arguments)
+
+
+def leave(code: int) -> None:
+    """End the process without taking the interpreter apart first, which would cost a fifth of a light command."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            code = code or 1
+    os._exit(code)
 
 
 def _ps() -> int | None:
@@ -85,4 +104,4 @@ def _print(text: bytes) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

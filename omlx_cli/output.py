@@ -1,14 +1,16 @@
-"""Where words go: stdout is data, stderr is everything else."""
+"""Where words go: stdout is data, stderr is everything else.
+
+msgspec is imported where something is encoded: `--help` does without it.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-import msgspec
-
-from omlx_cli.contract.errors import ErrorBody, ErrorReply
+if TYPE_CHECKING:
+    from omlx_cli.contract.errors import ErrorBody
 
 _RED, _YELLOW, _GREEN, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
 _STYLES = {"error": _RED, "warning": _YELLOW, "broken": _RED, "warn": _YELLOW, "ok": _GREEN}
@@ -32,6 +34,8 @@ class Output:
 
     def document(self, value: object) -> None:
         """Print `value` as the one JSON document of this run; indented for a terminal."""
+        import msgspec
+
         encoded = msgspec.json.encode(value)
         if sys.stdout.isatty():
             encoded = msgspec.json.format(encoded, indent=2)
@@ -39,6 +43,8 @@ class Output:
 
     def record(self, value: object) -> None:
         """Print `value` as one line of a stream of JSON documents, at once."""
+        import msgspec
+
         self.text(msgspec.json.encode(value).decode() + "\n")
 
     def note(self, text: str) -> None:
@@ -53,7 +59,9 @@ class Output:
     def error(self, body: ErrorBody) -> None:
         """Print why the command failed."""
         if self.as_json:
-            sys.stderr.write(msgspec.json.encode(ErrorReply(body)).decode() + "\n")
+            import msgspec
+
+            sys.stderr.write(msgspec.json.encode({"error": body}).decode() + "\n")
             return
         sys.stderr.write(f"{styled('error', sys.stderr)}: {body.message}\n")
         if body.hint:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LINES = 10
 _LINE_S = 10.0
+_GAP_S = 1.0
 
 _WORDS = {
     "resolve": "looking up",
@@ -59,7 +60,7 @@ class Silent:
 
 
 class Lines(Silent):
-    """A line when a step begins, and about every tenth of it or ten seconds."""
+    """A line when a step begins and ends, and about every tenth or ten seconds between, one a second at most."""
 
     def __init__(self, note: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._note = note
@@ -71,7 +72,8 @@ class Lines(Silent):
     def show(self, event: PullProgress) -> None:
         """Print a line where enough has happened since the last one."""
         tenth = event.done_bytes * _LINES // event.total_bytes if event.total_bytes else 0
-        is_due = tenth > self._tenth or self._clock() - self._told_s >= _LINE_S
+        waited_s = self._clock() - self._told_s
+        is_due = waited_s >= (_GAP_S if tenth > self._tenth else _LINE_S) or tenth == _LINES > self._tenth
         if event.step != self._step or is_due:
             self._step, self._tenth, self._told_s = event.step, tenth, self._clock()
             self._note(" ".join(part for part in (title(event), _amount(event)) if part))

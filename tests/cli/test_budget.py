@@ -30,9 +30,8 @@ HEAVY = {
 
 RUNNER = """
 import sys
-sys.argv = ["omlx", *sys.argv[1:]]
-from omlx_cli.__main__ import main
-code = main()
+from omlx_cli.__main__ import run
+code = run(sys.argv[1:])
 sys.stdout.flush()
 import json
 sys.stderr.write("\\n" + json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
@@ -74,6 +73,11 @@ def test_a_light_command_imports_nothing_heavy(daemon: StandIn, words: tuple[str
     daemon.says("POST", routes.UNLOAD, reply(Done()))
     daemon.says("POST", routes.UNPIN, reply(Done()))
     assert not imported_by(*words) & HEAVY
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",)])
+def test_help_imports_click_alone(words: tuple[str, ...]) -> None:
+    assert not imported_by(*words) & (HEAVY | {"msgspec", "httptools", "pathlib"})
 
 
 def test_help_imports_no_command() -> None:

@@ -1,0 +1,184 @@
+"""What starting costs: the light commands, the daemon, and the daemon's idle memory; ratios within one run.
+
+    python -m benchmarks.start_up [--rounds 20] [--json]
+
+Each figure is the least of its rounds, and the rounds of all of them alternate, so that the machine's mood
+touches them alike. A command's ratio is to `python -I -c pass`, after the daemon's own answers to the same
+requests are taken off. `load` names a model that is not there: what is measured is the way to the answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import psutil
+
+from omlx_cli.contract import routes
+
+BARE = [sys.executable, "-I", "-c", "pass"]
+OMLX = [str(Path(sys.executable).with_name("omlx"))]
+FRAMEWORK = [sys.executable, "-I", "-c", "import litestar, uvicorn"]
+DAEMON = [sys.executable, "-I", "-X", "utf8", "-m", "omlx_daemon"]
+
+HEALTH = ("GET", routes.HEALTH, "")
+COMMANDS: dict[str, tuple[list[str], list[tuple[str, str, str]]]] = {
+    "ps": (["ps"], [("GET", routes.PS, "")]),
+    "ps --json": (["ps", "--json"], [HEALTH, ("GET", routes.PS, "")]),
+    "--version": (["--version"], []),
+    "--help": (["--help"], []),
+    "status": (["status"], [("GET", routes.STATUS, "")]),
+    "ls": (["ls"], [HEALTH, ("GET", routes.MODELS, "")]),
+    "load": (["load", "none"], [HEALTH, ("POST", routes.LOAD, '{"model":"none"}')]),
+}
+"""What is run, and the requests it makes."""
+
+
+@contextlib.contextmanager
+def home() -> Iterator[dict[str, str]]:
+    """Yield the environment of an empty home."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "home")
+        path.mkdir(mode=0o700)
+        (path / "config.toml").write_text("[server]\nport = 0\n")
+        yield {**os.environ, "OMLX_HOME": str(path), "HF_HOME": str(Path(folder, "hf"))}
+
+
+@contextlib.contextmanager
+def daemon(environment: dict[str, str]) -> Iterator[float]:
+    """Run a daemon; yield the seconds from its process's start until it was ready."""
+    ready, ready_end = os.pipe()
+    started_s = time.perf_counter()
+    process = subprocess.Popen(
+        [*DAEMON, "--ready-fd", str(ready_end)],
+        env=environment,
+        pass_fds=[ready_end],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(ready_end)
+    try:
+        line = os.read(ready, 4096)
+        took_s = time.perf_counter() - started_s
+        if b'"ready"' not in line:
+            raise SystemExit(f"the daemon did not start: {line.decode()}")
+        yield took_s
+    finally:
+        os.close(ready)
+        process.terminate()
+        process.wait()
+
+
+def run_s(words: Sequence[str], environment: dict[str, str]) -> float:
+    """Return the seconds that a command takes."""
+    started_s = time.perf_counter()
+    subprocess.run(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return time.perf_counter() - started_s
+
+
+def answer_s(path: str, method: str, route: str, body: str) -> float:
+    """Return the seconds that the daemon takes for one request."""
+    head = f"{method} {route} HTTP/1.1\r\nHost: omlx\r\nAccept: */*\r\nConnection: close\r\n"
+    if body:
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    started_s = time.perf_counter()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        connection.sendall(f"{head}\r\n{body}".encode())
+        while connection.recv(65536):
+            pass
+    return time.perf_counter() - started_s
+
+
+def answers_s(path: str, requests: Sequence[tuple[str, str, str]]) -> float:
+    """Return the seconds that the daemon takes for several requests."""
+    return sum(answer_s(path, *request) for request in requests)
+
+
+def least(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Return the least of each measure over alternating rounds."""
+    found: dict[str, list[float]] = {name: [] for name in measures}
+    for _ in range(rounds):
+        for name, measure in measures.items():
+            found[name].append(measure())
+    return {name: min(values) for name, values in found.items()}
+
+
+def command_figures(rounds: int) -> dict[str, float]:
+    """Measure the commands against a running daemon, and the daemon's memory once it is idle."""
+    with home() as environment, daemon(environment):
+        path = json.loads(Path(environment["OMLX_HOME"], "run", "daemon.json").read_text())
+        figures = least(_measures(environment, path["socket"]), rounds)
+        memory = psutil.Process(path["pid"]).memory_info().rss
+    bare_s = figures["bare"]
+    result = {"bare_ms": bare_s * 1000}
+    for name in COMMANDS:
+        result[f"{name}_ms"] = figures[name] * 1000
+        result[f"{name}_ratio"] = (figures[name] - figures[f"{name} answers"]) / bare_s
+    return {**result, "daemon_idle_mb": memory / 1e6}
+
+
+def _measures(environment: dict[str, str], path: str) -> dict[str, Callable[[], float]]:
+    measures: dict[str, Callable[[], float]] = {"bare": lambda: run_s(BARE, environment)}
+    for name, (words, requests) in COMMANDS.items():
+        measures[name] = partial(run_s, [*OMLX, *words], environment)
+        measures[f"{name} answers"] = partial(answers_s, path, requests)
+    return measures
+
+
+def start_figures(rounds: int) -> dict[str, float]:
+    """Measure the daemon's start against the import of its web framework, and the first command on a cold machine."""
+    with home() as environment:
+        figures = least(
+            {
+                "framework": lambda: run_s(FRAMEWORK, environment),
+                "ready": lambda: _ready_s(environment),
+                "cold ps": lambda: _cold_ps_s(environment),
+            },
+            rounds,
+        )
+    return {
+        "framework_import_ms": figures["framework"] * 1000,
+        "daemon_ready_ms": figures["ready"] * 1000,
+        "daemon_ready_ratio": figures["ready"] / figures["framework"],
+        "cold_ps_ms": figures["cold ps"] * 1000,
+    }
+
+
+def _ready_s(environment: dict[str, str]) -> float:
+    with daemon(environment) as took_s:
+        return took_s
+
+
+def _cold_ps_s(environment: dict[str, str]) -> float:
+    took_s = run_s([*OMLX, "ps"], environment)
+    run_s([*OMLX, "stop"], environment)
+    return took_s
+
+
+def main() -> None:
+    """Parse, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    figures = {**command_figures(options.rounds), **start_figures(max(1, options.rounds // 4))}
+    if options.json:
+        print(json.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:22} {value:9.2f}")
+
+
+if __name__ == "__main__":
+    main()
