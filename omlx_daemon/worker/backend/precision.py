@@ -27,8 +27,7 @@ def widen(model: Module, free_bytes: int) -> None:
     """
     if float32_bytes(model) > free_bytes * _SHARE_OF_FREE:
         return
-    # Scales first: dequantising in half precision would round each weight once more.
-    model.set_dtype(mx.float32)
+    # Dequantised in the precision of the scales and widened then: the weights that mlx-lm itself computes with.
     dequantize_model(model)
     model.set_dtype(mx.float32)
 
