@@ -30,6 +30,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "pin": "Keep a model in memory, across restarts.",
         "unpin": "Let go of a pinned model.",
     },
+    "Cache": {"cache": "Look at the KV cache, prune, check, pin and move it."},
     "Daemon": {
         "start": "Start the daemon.",
         "stop": "Stop the daemon.",
@@ -102,7 +103,6 @@ def root(context: click.Context) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run `omlx` with `arguments` and return its exit code; nothing is raised."""
     from omlx_cli.env import Env
-    from omlx_cli.failures import report
 
     env = Env()
     try:
@@ -113,5 +113,7 @@ def main(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as stopped:
         return stopped.exit_code
     except BaseException as error:  # noqa: BLE001 - the boundary: every error becomes one line and an exit code
+        from omlx_cli.failures import report
+
         env.output.as_json = env.output.as_json or wants_json(arguments)
         return report(env.output, error, debug=bool(os.environ.get("OMLX_DEBUG")))

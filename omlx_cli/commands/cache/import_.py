@@ -1,0 +1,36 @@
+"""`omlx cache import`: the blocks of an archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from omlx_cli.books import removing
+from omlx_cli.contract import routes
+from omlx_cli.contract.cache import CacheArchiveBody, PruneReport
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.env import Env
+from omlx_cli.options import common
+
+
+@click.command("import")
+@click.argument("file")
+@common
+def command(env: Env, file: str) -> None:
+    """Take the blocks of an archive that `omlx cache export` wrote; each is checked.
+
+    \b
+    Examples:
+      omlx cache import smollm2.kv
+    """
+    path = Path(file).expanduser().absolute()
+    if not path.exists():
+        raise OmlxError(Code.NOT_FOUND, f"there is no file {file}", "omlx cache export  writes one")
+    report = env.daemon().post(routes.CACHE_IMPORT, CacheArchiveBody(path=str(path)), PruneReport, timeout_s=None)
+    if env.output.as_json:
+        env.output.document(report)
+    else:
+        env.output.line(f"imported {removing.amount(report)}")
+    if report.error is not None:
+        raise OmlxError.of(report.error)
