@@ -3,8 +3,9 @@
     python -m benchmarks.start_up [--rounds 20] [--json]
 
 Each figure is the least of its rounds, and the rounds of all of them alternate, so that the machine's mood
-touches them alike. A command's ratio is to `python -I -c pass`, after the daemon's own answers to the same
-requests are taken off. `load` names a model that is not there: what is measured is the way to the answer.
+touches them alike. A command's ratio is to `python -I -c pass`: by the clock, after the daemon's own answers
+to the same requests are taken off, and by the processor's time, which a busy machine blurs less. `load` names
+a model that is not there: what is measured is the way to the answer.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -79,11 +81,23 @@ def daemon(environment: dict[str, str]) -> Iterator[float]:
         process.wait()
 
 
-def run_s(words: Sequence[str], environment: dict[str, str]) -> float:
-    """Return the seconds that a command takes."""
+class Took(NamedTuple):
+    """The seconds that something took, by the clock and by the processor."""
+
+    clock_s: float
+    cpu_s: float = 0.0
+
+
+def run(words: Sequence[str], environment: dict[str, str]) -> Took:
+    """Run a command to its end."""
     started_s = time.perf_counter()
-    subprocess.run(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return time.perf_counter() - started_s
+    process = subprocess.Popen(
+        words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    took_s = time.perf_counter() - started_s
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Took(took_s, usage.ru_utime + usage.ru_stime)
 
 
 def answer_s(path: str, method: str, route: str, body: str) -> float:
@@ -100,39 +114,41 @@ def answer_s(path: str, method: str, route: str, body: str) -> float:
     return time.perf_counter() - started_s
 
 
-def answers_s(path: str, requests: Sequence[tuple[str, str, str]]) -> float:
-    """Return the seconds that the daemon takes for several requests."""
-    return sum(answer_s(path, *request) for request in requests)
+def answers(path: str, requests: Sequence[tuple[str, str, str]]) -> Took:
+    """Ask the daemon for several answers."""
+    return Took(sum(answer_s(path, *request) for request in requests))
 
 
-def least(measures: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def least(measures: dict[str, Callable[[], Took]], rounds: int) -> dict[str, Took]:
     """Return the least of each measure over alternating rounds."""
-    found: dict[str, list[float]] = {name: [] for name in measures}
+    found: dict[str, list[Took]] = {name: [] for name in measures}
     for _ in range(rounds):
         for name, measure in measures.items():
             found[name].append(measure())
-    return {name: min(values) for name, values in found.items()}
+    return {name: Took(*map(min, zip(*values, strict=True))) for name, values in found.items()}
 
 
 def command_figures(rounds: int) -> dict[str, float]:
     """Measure the commands against a running daemon, and the daemon's memory once it is idle."""
     with home() as environment, daemon(environment):
-        path = json.loads(Path(environment["OMLX_HOME"], "run", "daemon.json").read_text())
-        figures = least(_measures(environment, path["socket"]), rounds)
-        memory = psutil.Process(path["pid"]).memory_info().rss
-    bare_s = figures["bare"]
-    result = {"bare_ms": bare_s * 1000}
+        info = json.loads(Path(environment["OMLX_HOME"], "run", "daemon.json").read_text())
+        figures = least(_measures(environment, info["socket"]), rounds)
+        idle_bytes = psutil.Process(info["pid"]).memory_info().rss
+    bare = figures["bare"]
+    result = {"bare_ms": bare.clock_s * 1000}
     for name in COMMANDS:
-        result[f"{name}_ms"] = figures[name] * 1000
-        result[f"{name}_ratio"] = (figures[name] - figures[f"{name} answers"]) / bare_s
-    return {**result, "daemon_idle_mb": memory / 1e6}
+        took = figures[name]
+        result[f"{name}_ms"] = took.clock_s * 1000
+        result[f"{name}_ratio"] = (took.clock_s - figures[f"{name} answers"].clock_s) / bare.clock_s
+        result[f"{name}_cpu_ratio"] = took.cpu_s / bare.cpu_s
+    return {**result, "daemon_idle_mb": idle_bytes / 1e6}
 
 
-def _measures(environment: dict[str, str], path: str) -> dict[str, Callable[[], float]]:
-    measures: dict[str, Callable[[], float]] = {"bare": lambda: run_s(BARE, environment)}
+def _measures(environment: dict[str, str], path: str) -> dict[str, Callable[[], Took]]:
+    measures: dict[str, Callable[[], Took]] = {"bare": partial(run, BARE, environment)}
     for name, (words, requests) in COMMANDS.items():
-        measures[name] = partial(run_s, [*OMLX, *words], environment)
-        measures[f"{name} answers"] = partial(answers_s, path, requests)
+        measures[name] = partial(run, [*OMLX, *words], environment)
+        measures[f"{name} answers"] = partial(answers, path, requests)
     return measures
 
 
@@ -141,29 +157,30 @@ def start_figures(rounds: int) -> dict[str, float]:
     with home() as environment:
         figures = least(
             {
-                "framework": lambda: run_s(FRAMEWORK, environment),
-                "ready": lambda: _ready_s(environment),
-                "cold ps": lambda: _cold_ps_s(environment),
+                "framework": partial(run, FRAMEWORK, environment),
+                "ready": partial(_ready, environment),
+                "cold ps": partial(_cold_ps, environment),
             },
             rounds,
         )
+    framework_s, ready_s = figures["framework"].clock_s, figures["ready"].clock_s
     return {
-        "framework_import_ms": figures["framework"] * 1000,
-        "daemon_ready_ms": figures["ready"] * 1000,
-        "daemon_ready_ratio": figures["ready"] / figures["framework"],
-        "cold_ps_ms": figures["cold ps"] * 1000,
+        "framework_import_ms": framework_s * 1000,
+        "daemon_ready_ms": ready_s * 1000,
+        "daemon_ready_ratio": ready_s / framework_s,
+        "cold_ps_ms": figures["cold ps"].clock_s * 1000,
     }
 
 
-def _ready_s(environment: dict[str, str]) -> float:
+def _ready(environment: dict[str, str]) -> Took:
     with daemon(environment) as took_s:
-        return took_s
+        return Took(took_s)
 
 
-def _cold_ps_s(environment: dict[str, str]) -> float:
-    took_s = run_s([*OMLX, "ps"], environment)
-    run_s([*OMLX, "stop"], environment)
-    return took_s
+def _cold_ps(environment: dict[str, str]) -> Took:
+    took = run([*OMLX, "ps"], environment)
+    run([*OMLX, "stop"], environment)
+    return took
 
 
 def main() -> None:
