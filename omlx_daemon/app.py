@@ -11,8 +11,11 @@ from litestar import Litestar
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
 from omlx_daemon.api.app import create_app
+from omlx_daemon.cache.plan import plan
+from omlx_daemon.cache.service import CacheService
 from omlx_daemon.daemon import RunningDaemon
 from omlx_daemon.listeners import Listeners
+from omlx_daemon.models.namespaces import Namespaces
 from omlx_daemon.models.puller import Puller
 from omlx_daemon.models.registry import Registry
 from omlx_daemon.models.service import ModelService
@@ -32,6 +35,7 @@ class Parts:
     pool: Pool
     registry: Registry
     models: ModelService
+    cache: CacheService
 
 
 def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner, stop: Callable[[], None]) -> Parts:
@@ -39,9 +43,12 @@ def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner
     memory = SystemMemory()
     registry = Registry(paths, settings)
     state = StateStore(paths.state)
-    pool = Pool(registry.resolve, spawn, state, PoolSettings.of(settings, memory.total_bytes()), memory)
+    memory_bytes = memory.total_bytes()
+    namespaces = Namespaces(settings.models)
+    cache = CacheService(plan(settings.cache, paths.cache, memory_bytes), namespaces.of, namespaces.bits)
+    pool = Pool(registry.resolve, spawn, state, PoolSettings.of(settings, memory_bytes), memory, caches=cache)
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows)
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop)
     app = create_app(pool, models, pool, daemon, settings)
-    return Parts(app, daemon, pool, registry, models)
+    return Parts(app, daemon, pool, registry, models, cache)

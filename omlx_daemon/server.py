@@ -65,14 +65,17 @@ class Life:
         for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(kind, self.signalled)
         scan = asyncio.create_task(asyncio.to_thread(self._parts.registry.scan))
+        self._parts.cache.begin()
         serving = asyncio.create_task(self._server.serve(list(self._listeners.sockets)))
         await _first(serving, self._server.listening.wait())
         await scan
         self._announce()
-        watch = asyncio.create_task(self._parts.pool.run())
-        watch.add_done_callback(_log_failure)
+        watches = [asyncio.create_task(work) for work in (self._parts.pool.run(), self._parts.cache.run())]
+        for watch in watches:
+            watch.add_done_callback(_log_failure)
         await _first(serving, self._stopping.wait())
-        watch.cancel()
+        for watch in watches:
+            watch.cancel()
         await self._drain()
         await serving
 
@@ -103,6 +106,7 @@ class Life:
         _log.info("stopping")
         deadline_s = parse_duration_s(self._settings.daemon.stop_timeout)
         await asyncio.gather(self._parts.models.close(), self._parts.pool.close(deadline_s))
+        await self._parts.cache.close()
         self._server.end()
 
 
@@ -118,7 +122,7 @@ async def _first(serving: asyncio.Task[None], event: Coroutine[Any, Any, object]
 
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        _log.error("the pool's watch failed", exc_info=task.exception())
+        _log.error("a watch failed", exc_info=task.exception())
 
 
 class HttpServer(uvicorn.Server):

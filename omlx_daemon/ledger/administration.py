@@ -70,9 +70,9 @@ class Administration(Writers):
         """Remove what `criteria` take, in batches between which writers get their turn."""
         return self._sweep(criteria, Reason.PRUNE, dry_run)
 
-    def clear(self, *, pinned: bool = False) -> PruneReport:
-        """Remove every block, what is in quarantine and what other formats left; pinned blocks where told."""
-        return self._sweep(Criteria(pinned=pinned), Reason.CLEAR, False)
+    def clear(self, *, model: str | None = None, pinned: bool = False) -> PruneReport:
+        """Remove every block, of one model where told, quarantine and other formats too; pinned blocks where told."""
+        return self._sweep(Criteria(model=model, pinned=pinned), Reason.CLEAR, False)
 
     def verify(self, sample: int | None = None, progress: Progress | None = None) -> VerifyReport:
         """Read blocks, all or `sample` at random, and put the damaged into quarantine."""
@@ -104,6 +104,11 @@ class Administration(Writers):
                 raise _unsaved(error) from error
             self._apply_pins()
         return found is not None
+
+    def pinned_hashes(self, namespace: str) -> tuple[bytes, ...]:
+        """Return the hashes of all blocks that are pinned in a namespace."""
+        with self._lock:
+            return tuple(digest for _, pin in self._pins.items() if pin.namespace == namespace for digest in pin.hashes)
 
     def pins(self) -> CachePins:
         """Return every pin."""

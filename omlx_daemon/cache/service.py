@@ -1,0 +1,137 @@
+"""The cache of the whole daemon: one ledger, one budget of memory, a session for every worker."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from omlx_cli.contract.errors import OmlxError
+from omlx_daemon.cache.desk import Desk
+from omlx_daemon.cache.plan import CachePlan
+from omlx_daemon.cache.session import Session
+from omlx_daemon.cache.tally import Tally
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.ledger.ledger import Ledger
+from omlx_daemon.ledger.policy import Removed
+from omlx_daemon.wire.cache import CacheStart
+
+UPKEEP_S = 30.0
+RESCAN_EVERY = 10
+"""Upkeeps between two looks at the whole directory."""
+
+_log = logging.getLogger(__name__)
+
+
+class CacheService:
+    """Implements `pool.caching.Caches`. Event loop only; everything that touches the disk is done elsewhere."""
+
+    def __init__(
+        self, plan: CachePlan, namespace: Callable[[ModelSpec], str], bits: Callable[[ModelSpec], int]
+    ) -> None:
+        """Cache as `plan` says. `namespace` gives a model's fingerprint, read from disk, empty where it has none;
+        `bits` how its rows are stored."""
+        self.plan = plan
+        self.tally = Tally()
+        self.desk = Desk()
+        self.why_no_cold = "" if plan.has_cold else "the cold tier is switched off"
+        self._namespace, self._bits = namespace, bits
+        self._sessions: list[Session] = []
+        self._numbers = itertools.count(1)
+        self._ledger: Ledger | None = None
+        self._opened: asyncio.Task[None] | None = None
+
+    async def ledger(self) -> Ledger | None:
+        """Return the ledger once the directory is read, None where there is no cold tier."""
+        if self._opened is not None:
+            await asyncio.shield(self._opened)
+        return self._ledger
+
+    def begin(self) -> None:
+        """Begin to read the cache directory."""
+        if self.plan.has_cold:
+            self._opened = asyncio.create_task(self._open_ledger())
+
+    async def run(self) -> None:
+        """Keep limits and accounts until cancelled."""
+        for count in itertools.count(1):
+            await asyncio.sleep(UPKEEP_S)
+            ledger = await self.ledger()
+            if ledger is not None:
+                await asyncio.to_thread(ledger.maintain)
+                if count % RESCAN_EVERY == 0:
+                    await asyncio.to_thread(ledger.rescan)
+
+    async def open(self, spec: ModelSpec) -> Session:
+        """Return the cache of a worker that is about to start."""
+        ledger = await self.ledger()
+        start = await asyncio.to_thread(self._start_of, spec, ledger)
+        owner = f"{spec.name} {next(self._numbers)}"
+        if not start.directory:
+            ledger = None
+        elif ledger is not None:
+            await self.desk.run(partial(ledger.attach, owner, start.namespace, spec.name, start.details))
+        session = Session(owner, spec.name, start, ledger, self.desk, self.tally, self._closed)
+        self._sessions.append(session)
+        self._share_memory()
+        return session
+
+    def sessions(self, model: str = "") -> Iterator[Session]:
+        """Yield the workers that live, of one model where asked."""
+        yield from (session for session in self._sessions if not model or session.model == model)
+
+    async def close(self) -> None:
+        """Write down what is to outlive the daemon, and let go of the directory; workers are gone already."""
+        ledger = await self.ledger()
+        await self.desk.close()
+        if ledger is not None:
+            await asyncio.to_thread(ledger.close)
+
+    async def _open_ledger(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def told(removed: Sequence[Removed]) -> None:
+            loop.call_soon_threadsafe(self._removed, removed)
+
+        try:
+            ledger = await self.desk.run(partial(Ledger.open, self.plan.root, self.plan.policy))
+        except OmlxError as error:
+            self.why_no_cold = str(error)
+            hint = f"; {error.body.hint}" if error.body.hint else ""
+            _log.warning("the KV cache is in memory alone: %s%s", error, hint)
+            return
+        ledger.listen(told)
+        self._ledger = ledger
+
+    def _start_of(self, spec: ModelSpec, ledger: Ledger | None) -> CacheStart:
+        if not self.plan.enabled:
+            return CacheStart(why_off="cache.enabled is false")
+        namespace, bits = self._namespace(spec), self._bits(spec)
+        pinned = ledger.pinned_hashes(namespace) if ledger is not None and namespace else ()
+        return CacheStart(
+            enabled=True,
+            namespace=namespace,
+            directory=str(self.plan.root) if ledger is not None and namespace else "",
+            details={"model": spec.name, "kv_store_bits": str(bits)},
+            kv_store_bits=bits,
+            fsync=self.plan.fsync,
+            second_hit=self.plan.second_hit,
+            pinned=pinned,
+        )
+
+    def _share_memory(self) -> None:
+        """Give every worker its share of the one budget, now that there are more of them, or fewer."""
+        for session in self._sessions:
+            session.resize(self.plan.hot_bytes // len(self._sessions))
+
+    def _closed(self, session: Session) -> None:
+        self._sessions.remove(session)
+        self._share_memory()
+
+    def _removed(self, removed: Sequence[Removed]) -> None:
+        for session in self._sessions:
+            filenames = [file.filename for file in removed if file.namespace == session.namespace]
+            if filenames:
+                session.evicted(filenames)

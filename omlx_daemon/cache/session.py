@@ -1,0 +1,146 @@
+"""One worker's cache, seen from the daemon: its reservations and notes become the ledger's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import msgspec
+
+from omlx_cli.contract.cache import ModelCacheFigures
+from omlx_daemon.cache.desk import Desk
+from omlx_daemon.cache.tally import Tally
+from omlx_daemon.ledger.ledger import Ledger
+from omlx_daemon.wire.cache import (
+    CacheCommand,
+    CacheNote,
+    CacheStart,
+    ClearCache,
+    Evicted,
+    GiveBack,
+    Granted,
+    Missing,
+    PinBlocks,
+    PrefixKept,
+    Quarantined,
+    Reserve,
+    ResizeHot,
+    Stored,
+    Superseded,
+    Touched,
+    WriteFailed,
+)
+
+
+class Session:
+    """Implements `pool.caching.CacheLink`. Event loop only, but for what runs at the desk."""
+
+    def __init__(
+        self,
+        owner: str,
+        model: str,
+        start: CacheStart,
+        ledger: Ledger | None,
+        desk: Desk,
+        tally: Tally,
+        on_close: Callable[[Session], None],
+    ) -> None:
+        """Keep the accounts of the worker `owner` of `model`; without a ledger it has no cold tier."""
+        self.owner = owner
+        self.model = model
+        self.kept: dict[str, asyncio.Future[tuple[bytes, ...]]] = {}
+        """Requests that only warm the cache, by id, and where the hashes of their blocks are awaited."""
+        self._start = start
+        self._ledger = ledger
+        self._desk = desk
+        self._tally = tally
+        self._on_close = on_close
+        self._loop = asyncio.get_running_loop()
+        self._send: Callable[[CacheCommand], None] = lambda command: None
+        self._pid: int | None = None
+        self._closed = False
+
+    @property
+    def start(self) -> CacheStart:
+        """What the worker is to be told of its cache."""
+        return self._start
+
+    @property
+    def namespace(self) -> str:
+        """The worker's namespace, empty where it has no cold tier."""
+        return self._start.namespace if self._ledger is not None else ""
+
+    def connect(self, pid: int, send: Callable[[CacheCommand], None]) -> None:
+        """Take note of the worker's process; commands go to it by `send` from now on."""
+        self._pid, self._send = pid, send
+
+    def resize(self, capacity_bytes: int) -> None:
+        """Set what the worker may hold in memory."""
+        if capacity_bytes != self._start.hot_max_bytes:
+            self._start = msgspec.structs.replace(self._start, hot_max_bytes=capacity_bytes)
+            self._send(ResizeHot(capacity_bytes=capacity_bytes))
+
+    def pin(self, hashes: tuple[bytes, ...]) -> None:
+        """Set the blocks that stay in the worker's memory."""
+        self._start = msgspec.structs.replace(self._start, pinned=hashes)
+        self._send(PinBlocks(hashes=hashes))
+
+    def clear(self) -> None:
+        """Have the worker forget what it holds in memory."""
+        self._send(ClearCache())
+
+    def evicted(self, filenames: Iterable[str]) -> None:
+        """Tell the worker of files that are gone."""
+        self._send(Evicted(filenames=tuple(filenames)))
+
+    def take(self, note: CacheNote) -> None:
+        """Act on what the worker tells or asks; the ledger's part is done at the desk, in order."""
+        if isinstance(note, PrefixKept):
+            waiting = self.kept.get(note.id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(note.hashes)
+        elif self._ledger is not None:
+            self._desk.post(partial(self._account, self._ledger, note))
+        elif isinstance(note, Reserve):
+            self._send(Granted(id=note.id))
+
+    def report(self, figures: ModelCacheFigures) -> None:
+        """Take the worker's figures of now."""
+        self._tally.report(self.owner, figures)
+
+    def close(self) -> None:
+        """Take note that the worker is gone; again does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._tally.close(self.owner)
+        for waiting in self.kept.values():
+            waiting.cancel()
+        if self._ledger is not None:
+            self._desk.post(partial(self._ledger.release, self.owner, pid=self._pid))
+        self._on_close(self)
+
+    def _account(self, ledger: Ledger, note: CacheNote) -> None:
+        namespace = self._start.namespace
+        match note:
+            case Reserve():
+                granted = ledger.reserve(self.owner, namespace, note.size_bytes, parent=note.parent)
+                answer = Granted(id=note.id, size_bytes=granted)
+                self._loop.call_soon_threadsafe(self._send, answer)
+            case GiveBack():
+                ledger.give_back(self.owner, namespace, note.size_bytes)
+            case Stored():
+                ledger.stored(self.owner, namespace, note.filename, note.size_bytes)
+            case Touched():
+                ledger.touched(namespace, note.filenames)
+            case Superseded():
+                ledger.discard(namespace, note.filenames)
+            case Missing():
+                ledger.missing(namespace, [note.filename])
+            case Quarantined():
+                ledger.quarantined(namespace, [note.filename])
+            case WriteFailed():
+                ledger.failed(self.owner, OSError(note.errno, note.reason))
+            case PrefixKept():
+                pass

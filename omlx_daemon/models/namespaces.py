@@ -1,0 +1,59 @@
+"""Which namespace of the KV cache belongs to a model as it lies on the disk now, and as it is configured."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from omlx_cli.contract.settings import ModelOptions
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.models import detail, fingerprint, tensorfile
+
+_log = logging.getLogger(__name__)
+_VERSION = "omlx namespace 1"
+
+Signature = tuple[tuple[str, int, int, int], ...]
+
+
+class Namespaces:
+    """Names namespaces by fingerprint and store precision. Reads files: call it on a thread."""
+
+    def __init__(self, options: Mapping[str, ModelOptions]) -> None:
+        """Use the settings of single models, by their names or aliases."""
+        self._options = {name.lower(): one for name, one in options.items()}
+        self._known: dict[str, tuple[Signature, str]] = {}
+
+    def bits(self, spec: ModelSpec) -> int:
+        """Return with how many bits a model's rows are stored."""
+        names = (spec.name.lower(), *(alias.lower() for alias in spec.aliases))
+        return next((self._options[name].kv_store_bits for name in names if name in self._options), 16)
+
+    def of(self, spec: ModelSpec) -> str:
+        """Return a model's namespace, empty where its files cannot be read."""
+        try:
+            digits = self._fingerprint(spec.path)
+        except (OSError, ValueError, tensorfile.BadTensorFile) as error:
+            _log.warning("%s is not kept on disk: its files cannot be read: %s", spec.name, error)
+            return ""
+        text = f"{_VERSION} {digits} {self.bits(spec)}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def all(self, specs: Iterable[ModelSpec]) -> frozenset[str]:
+        """Return the namespaces of all these models."""
+        return frozenset(found for spec in specs if not spec.problem and (found := self.of(spec)))
+
+    def _fingerprint(self, path: str) -> str:
+        """Return a folder's fingerprint, computed again only where a file there has changed."""
+        signature = _signature(Path(path))
+        known = self._known.get(path)
+        if known is None or known[0] != signature:
+            digits = fingerprint.fingerprint(Path(path), cache_layout=detail.cache_layout())
+            known = self._known[path] = (signature, digits)
+        return known[1]
+
+
+def _signature(folder: Path) -> Signature:
+    found = [(file.name, file.stat()) for file in sorted(folder.iterdir()) if file.is_file()]
+    return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in found)
