@@ -135,7 +135,7 @@ def _on_http_error(request: Request[Any, Any, Any], error: Exception) -> Respons
 
 def _message(request: Request[Any, Any, Any], error: HTTPException) -> str:
     if isinstance(error, ValidationException):
-        return "the request needs a JSON body"
+        return _invalid_part(error)
     if error.status_code == 404:
         return f"no route {request.scope['path']}"
     if error.status_code == 405:
@@ -143,6 +143,15 @@ def _message(request: Request[Any, Any, Any], error: HTTPException) -> str:
     if error.status_code == 413:
         return "the body is larger than server.max_body allows"
     return error.detail
+
+
+def _invalid_part(error: ValidationException) -> str:
+    """Return what is wrong with a parameter; a request without its body has no other fault."""
+    parts = error.extra if isinstance(error.extra, list) else []
+    for part in parts:
+        if part.get("source") == "query":
+            return f"{part.get('key')}: {part.get('message')}".lower().replace("`", "")
+    return "the request needs a JSON body"
 
 
 def _on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

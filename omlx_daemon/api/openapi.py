@@ -10,7 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from omlx_cli import __version__
-from omlx_cli.contract import api, routes
+from omlx_cli.contract import api, cache, routes
 from omlx_cli.contract.errors import ErrorReply
 from omlx_daemon.api.errors import OpenAIErrorReply
 from omlx_daemon.api.openai import replies, schema
@@ -40,6 +40,21 @@ _TYPES = (
     api.SlotReply,
     api.Done,
     api.PullProgress,
+    cache.CacheStats,
+    cache.CacheList,
+    cache.CachePins,
+    cache.CachePinReply,
+    cache.CacheWarm,
+    cache.CacheMetrics,
+    cache.PruneReport,
+    cache.VerifyProgress,
+    cache.PruneBody,
+    cache.VerifyBody,
+    cache.CachePinBody,
+    cache.CacheLabelBody,
+    cache.CacheWarmBody,
+    cache.CacheModelBody,
+    cache.CacheArchiveBody,
 )
 
 
