@@ -23,8 +23,8 @@ def rounds(path: str, prompts: list[str]) -> None:
 
     model, tokenizer = load(path)[:2]
     if mx.default_device().type == mx.DeviceType.cpu:
-        model.set_dtype(mx.float32)
         model = dequantize_model(model)
+        model.set_dtype(mx.float32)
     mx.eval(model.parameters())
     render: Any = tokenizer.apply_chat_template
     chats = [render([{"role": "user", "content": prompt}], add_generation_prompt=True) for prompt in prompts]

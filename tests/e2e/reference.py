@@ -19,8 +19,8 @@ def main() -> None:
     from mlx_lm.utils import dequantize_model
 
     model, tokenizer = load(sys.argv[1])[:2]
-    model.set_dtype(mx.float32)
     model = dequantize_model(model)
+    model.set_dtype(mx.float32)
     render: Any = tokenizer.apply_chat_template
     for prompt in json.load(sys.stdin):
         ids = render([{"role": "user", "content": prompt}], add_generation_prompt=True)
