@@ -6,14 +6,13 @@ go. The daemon holds `run/daemon.lock` for life, so a lock that is free means th
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable
 
 import msgspec
 
-from omlx_cli import __version__, locks
+from omlx_cli import __version__, locks, processes
 from omlx_cli.client import Client
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import PROTOCOL, DaemonState, Done, Health, Status
@@ -161,13 +160,14 @@ class Lifecycle:
                 raise
 
     def _wait_gone(self, timeout_s: float) -> bool:
-        """Ask whoever answers to stop, once, and wait; False after `timeout_s`."""
+        """Ask whoever answers to stop, once, and wait for its end; False after `timeout_s`."""
         deadline_s = time.monotonic() + timeout_s
-        asked = False
-        while not self.is_gone():
-            if not asked and self._client.health():
+        pid = 0
+        while not self.is_gone() or processes.is_daemon(pid):
+            health = None if pid else self._client.health()
+            if health:
                 self._ask_to_stop()
-                asked = True
+                pid = health.pid
             if time.monotonic() > deadline_s:
                 return False
             time.sleep(_POLL_S)
@@ -176,27 +176,13 @@ class Lifecycle:
     def _end_now(self, pid: int) -> None:
         """Interrupt the daemon's drain, then kill it if it lingers. Raises OmlxError(INTERNAL)."""
         for kind, wait_s in _FORCE:
-            if self.is_gone():
-                return
-            self._signal(pid, kind)
-            self._await_end(wait_s)
-        if not self.is_gone():
-            raise OmlxError(Code.INTERNAL, f"process {pid} could not be ended", "omlx status  shows who answers")
-
-    def _await_end(self, timeout_s: float) -> None:
-        deadline_s = time.monotonic() + timeout_s
-        while time.monotonic() < deadline_s and not self.is_gone():
-            time.sleep(_POLL_S)
-
-    def _signal(self, pid: int, kind: signal.Signals) -> None:
-        """Signal the daemon, never a stranger that has got its process id."""
-        import psutil
-
-        try:
-            if any("omlx" in word for word in psutil.Process(pid).cmdline()):
-                os.kill(pid, kind)
-        except (psutil.Error, ProcessLookupError, ValueError):
-            return
+            processes.signal_daemon(pid, kind)
+            deadline_s = time.monotonic() + wait_s
+            while time.monotonic() < deadline_s:
+                if self.is_gone() and not processes.is_daemon(pid):
+                    return
+                time.sleep(_POLL_S)
+        raise OmlxError(Code.INTERNAL, f"process {pid} could not be ended", "omlx status  shows who answers")
 
     def _pid_on_file(self) -> int:
         try:

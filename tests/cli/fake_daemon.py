@@ -1,6 +1,6 @@
 """A daemon of a few lines, for the tests of start and stop: it locks, listens, says that it is ready, and ends.
 
-`python fake_daemon.py MODE --home DIR --ready-fd N`; every start appends its process id to `DIR/started`.
+The words are `omlx_daemon MODE --home DIR --ready-fd N`; every start appends its process id to `DIR/started`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.cli.stand_in import StandIn, serving
 
 
 def main() -> None:
-    mode, home, ready_fd = sys.argv[1], Path(sys.argv[3]), int(sys.argv[5])
+    mode, home, ready_fd = sys.argv[2], Path(sys.argv[4]), int(sys.argv[6])
     with (home / "started").open("a") as started:
         started.write(f"{os.getpid()}\n")
     if mode == "error":

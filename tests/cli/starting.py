@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 def command_of(paths: Paths, mode: str) -> list[str]:
     module = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.cli.fake_daemon import main; main()"
-    return [sys.executable, "-c", module, mode, "--home", str(paths.home)]
+    return [sys.executable, "-c", module, "omlx_daemon", mode, "--home", str(paths.home)]
 
 
 def lifecycle_of(
