@@ -69,4 +69,4 @@ def open_books(env: Env) -> Books:
     from omlx_cli.books.child import ChildBooks
     from omlx_cli.books.place import place
 
-    return ChildBooks(place(env.settings.cache, env.paths))
+    return ChildBooks(place(env.settings.cache, env.paths), env.home)

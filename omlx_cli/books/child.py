@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import IO, TypeVar
 
 import msgspec
@@ -16,6 +17,7 @@ from omlx_cli.contract.cache import (
     CacheList,
     CacheMetrics,
     CachePins,
+    CacheRow,
     CacheStats,
     PruneBody,
     PruneReport,
@@ -28,19 +30,24 @@ from omlx_cli.contract.errors import Code, ErrorReply, OmlxError
 T = TypeVar("T")
 
 _EVENTS: msgspec.json.Decoder[VerifyProgress | VerifyDone] = msgspec.json.Decoder(VerifyProgress | VerifyDone)
-LEDGER = (sys.executable, "-I", "-X", "utf8", "-m", "omlx_daemon.ledger")
+_PYTHON = (sys.executable, "-I", "-X", "utf8", "-m")
+LEDGER = (*_PYTHON, "omlx_daemon.ledger")
+MODELS = (*_PYTHON, "omlx_daemon.models.current")
+_NO_MODEL = "none"
+"""Stands for the namespaces of a home without models, which differs from not knowing them."""
 
 
 class ChildBooks:
-    """Implements `Books` on the directory itself."""
+    """Implements `Books` on the directory itself; which blocks the models of `home` can use, another child tells."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, home: str) -> None:
         self._place = place
+        self._home = home
 
     def stats(self) -> CacheStats:
         """Return the accounts, with the limits of the settings: a child that only looks keeps to none."""
         place = self._place
-        found = self._ask("stats", kind=CacheStats)
+        found = self._ask("stats", *self._current, kind=CacheStats)
         return msgspec.structs.replace(
             found,
             quota_bytes=place.quota_bytes,
@@ -53,23 +60,21 @@ class ChildBooks:
         return None
 
     def rows(self, model: str, incompatible: bool) -> CacheList:
-        """Return the namespaces, all of them or one model's."""
-        if incompatible:
-            raise _needs_models("--incompatible")
-        listed = self._ask("ls", kind=CacheList)
-        if not model:
-            return listed
-        name = _stored_name(model, listed)
-        return CacheList(namespaces=tuple(row for row in listed.namespaces if row.model == name))
+        """Return the namespaces that are asked for."""
+        listed = self._ask("ls", *self._current, kind=CacheList).namespaces
+        if model:
+            name = _stored_name(model, listed)
+            listed = tuple(row for row in listed if row.model == name)
+        return CacheList(namespaces=tuple(row for row in listed if row.incompatible or not incompatible))
 
     def prune(self, body: PruneBody) -> PruneReport:
         """Remove what matches, or say what would go."""
-        if body.incompatible:
-            raise _needs_models("--incompatible")
-        model = _stored_name(body.model, self._ask("ls", kind=CacheList)) if body.model else ""
+        model = _stored_name(body.model, self._ask("ls", kind=CacheList).namespaces) if body.model else ""
         given = {"--older-than": body.older_than, "--larger-than": body.larger_than, "--model": model}
         words = [f"{option}={value}" for option, value in given.items() if value]
-        return self._ask("prune", *words, *(["--dry-run"] if body.dry_run else []), kind=PruneReport)
+        words += ["--incompatible", *self._current] if body.incompatible else []
+        words += ["--dry-run"] if body.dry_run else []
+        return self._ask("prune", *words, kind=PruneReport)
 
     def clear(self, model: str) -> PruneReport:
         """Remove all blocks that are not pinned."""
@@ -78,7 +83,11 @@ class ChildBooks:
     def verify(self, body: VerifyBody) -> Iterator[VerifyProgress | VerifyDone]:
         """Check stored blocks."""
         if body.deep:
-            raise _needs_models("--deep")
+            raise OmlxError(
+                Code.DAEMON_UNREACHABLE,
+                "--deep needs the daemon, which computes with the models",
+                "omlx start  starts it",
+            )
         for line in self._lines("verify", "--sample", str(body.sample)):
             yield _event(line)
 
@@ -90,29 +99,39 @@ class ChildBooks:
         """Let a pinned prefix go."""
         return self._ask("unpin", f"--label={label}", kind=Done).message
 
+    @cached_property
+    def _current(self) -> list[str]:
+        """The options that name the namespaces which the models of this home use."""
+        lines = list(_run([*MODELS, "--home", self._home]))
+        found = _decode(lines[-1] if lines else b"", list[str])
+        return [word for namespace in found or [_NO_MODEL] for word in ("--current", namespace)]
+
     def _ask(self, command: str, *words: str, kind: type[T]) -> T:
         lines = list(self._lines(command, *words))
         return _decode(lines[-1] if lines else b"", kind)
 
     def _lines(self, command: str, *words: str) -> Iterator[bytes]:
-        """Yield the lines of the child's stdout. Raises what it reports."""
-        job = [*LEDGER, command, "--dir", str(self._place.directory), "--json", *words]
-        with tempfile.TemporaryFile() as errors:
+        return _run([*LEDGER, command, "--dir", str(self._place.directory), "--json", *words])
+
+
+def _run(job: list[str]) -> Iterator[bytes]:
+    """Yield the lines of a child's stdout, and end it where nobody wants them. Raises what it reports."""
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        except OSError as error:
+            raise OmlxError(
+                Code.INTERNAL, f"cannot start {job[0]}: {error}", "omlx doctor  checks the installation"
+            ) from error
+        with child:
             try:
-                child = subprocess.Popen(job, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
-            except OSError as error:
-                raise OmlxError(
-                    Code.INTERNAL, f"cannot start {job[0]}: {error}", "omlx doctor  checks the installation"
-                ) from error
-            with child:
-                try:
-                    assert child.stdout is not None
-                    yield from child.stdout
-                except BaseException:
-                    child.terminate()
-                    raise
-            if child.returncode:
-                raise _reported(errors, child.returncode)
+                assert child.stdout is not None
+                yield from child.stdout
+            except BaseException:
+                child.terminate()
+                raise
+        if child.returncode:
+            raise _reported(errors, child.returncode)
 
 
 def _decode(line: bytes, kind: type[T]) -> T:
@@ -144,15 +163,9 @@ def _reported(errors: IO[bytes], exit_code: int) -> OmlxError:
         return _unreadable(last)
 
 
-def _needs_models(option: str) -> OmlxError:
-    return OmlxError(
-        Code.DAEMON_UNREACHABLE, f"{option} needs the daemon, which knows the models", "omlx start  starts it"
-    )
-
-
-def _stored_name(model: str, listed: CacheList) -> str:
+def _stored_name(model: str, listed: Sequence[CacheRow]) -> str:
     """Return the name under which the cache holds `model`. Raises OmlxError(MODEL_NOT_FOUND)."""
-    names = {row.model.casefold(): row.model for row in listed.namespaces if row.model}
+    names = {row.model.casefold(): row.model for row in listed if row.model}
     if model.casefold() not in names:
         known = ", ".join(sorted(names.values()))
         raise OmlxError(

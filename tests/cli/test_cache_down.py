@@ -13,8 +13,10 @@ import pytest
 
 from omlx_cli.contract.paths import Paths
 from omlx_daemon.coldstore.layout import Layout, block_path
+from omlx_daemon.models.current import namespaces as current_namespaces
 from tests.cli.conftest import Omlx, omlx_on_a_terminal, omlx_process
 from tests.coldstore.blocks import namespace, store
+from tests.models.folders import write_model
 
 DAY_S = 86_400
 OLD, YOUNG = "ab" * 16, "cd" * 16
@@ -122,12 +124,27 @@ def test_verify_finds_a_flipped_bit(paths: Paths, blocks: dict[str, list[Path]],
     assert no_daemon(paths)
 
 
-def test_what_needs_the_models_needs_the_daemon(paths: Paths, blocks: dict[str, list[Path]], omlx: Omlx) -> None:
-    for words in (("verify", "--deep"), ("ls", "--incompatible"), ("prune", "--incompatible", "--yes")):
-        ran = omlx("cache", *words)
-        assert (ran.code, ran.out) == (4, "")
-        assert ran.err.endswith("needs the daemon, which knows the models\nhint: omlx start  starts it\n")
-    assert all(file.exists() for files in blocks.values() for file in files)
+def test_a_deep_verification_needs_the_daemon(paths: Paths, blocks: dict[str, list[Path]], omlx: Omlx) -> None:
+    ran = omlx("cache", "verify", "--deep")
+    assert (ran.code, ran.out) == (4, "")
+    assert ran.err == ("error: --deep needs the daemon, which computes with the models\nhint: omlx start  starts it\n")
+    assert no_daemon(paths)
+
+
+def test_incompatible_is_what_no_model_here_can_use(paths: Paths, blocks: dict[str, list[Path]], omlx: Omlx) -> None:
+    write_model(paths.models / "tiny")
+    (current,) = current_namespaces(paths)
+    kept = _store(paths.cache, current, range(9, 11), 0)
+    rows = json.loads(omlx("cache", "ls", "--json").out)["namespaces"]
+    assert {row["namespace"]: row["incompatible"] for row in rows} == {OLD: True, YOUNG: True, current: False}
+    rows = json.loads(omlx("cache", "ls", "--incompatible", "--json").out)["namespaces"]
+    assert {row["namespace"] for row in rows} == {OLD, YOUNG}
+    assert omlx("cache", "prune", "--incompatible").code == 6
+    assert omlx("cache", "prune", "--incompatible", "--yes").out.startswith("removed 5 files, ")
+    assert all(file.exists() for file in kept)
+    (paths.models / "tiny" / "config.json").unlink()
+    assert omlx("cache", "prune", "--incompatible", "--yes").out.startswith("removed 2 files, ")
+    assert not any(file.exists() for file in kept)
     assert no_daemon(paths)
 
 
