@@ -132,7 +132,7 @@ def test_a_degraded_cache_says_so(daemon: StandIn, omlx: Omlx) -> None:
     assert "state   degraded: writing: no space\n" in ran.out
     assert "used    0 B, no quota\n" in ran.out
     assert "no prompt has been asked for" in ran.out
-    assert ran.err == "warning: nothing is written until the directory works again\n"
+    assert ran.err == "warning: nothing is written to the SSD: writing: no space\n"
 
 
 def test_ls(daemon: StandIn, omlx: Omlx) -> None:

@@ -46,4 +46,4 @@ def _print_metrics(env: Env, metrics: CacheMetrics) -> None:
 
 def _warn(env: Env, stats: CacheStats) -> None:
     if stats.state != "ok":
-        env.output.warn("nothing is written until the directory works again")
+        env.output.warn(f"nothing is written to the SSD: {stats.reason}")
