@@ -35,7 +35,7 @@ def format_duration(seconds: float) -> str:
     """Return `seconds` in at most two units, such as `1h30m`; infinity is `never`."""
     if math.isinf(seconds):
         return "never"
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{round(seconds * 1000)}ms" if seconds else "0"
     parts: list[str] = []
     left = round(seconds)

@@ -39,6 +39,11 @@ def test_refused_sizes_show_an_example(text: str) -> None:
         parse_size_bytes(text, base_bytes=1000)
 
 
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0"), (0.0204, "20ms"), (0.9996, "1s"), (math.inf, "never")])
+def test_shown_durations(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
 def test_a_percentage_needs_a_base() -> None:
     with pytest.raises(ValueError, match="8GiB"):
         parse_size_bytes("20%")
