@@ -9,23 +9,33 @@ from litestar.di import Provide
 
 from omlx_cli.contract.settings import Settings
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
-from omlx_daemon.api import control, errors, health, openapi
+from omlx_daemon.api import cache as cache_routes
+from omlx_daemon.api import control, errors, health, metrics, openapi
 from omlx_daemon.api.guard import Guard, json_only
 from omlx_daemon.api.openai import routes as openai_routes
 from omlx_daemon.api.trace import Trace
-from omlx_daemon.core.ports import Daemon, Inference, Models, Slots
+from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Slots
 
 
-def create_app(inference: Inference, models: Models, slots: Slots, daemon: Daemon, settings: Settings) -> Litestar:
+def create_app(
+    inference: Inference, models: Models, slots: Slots, daemon: Daemon, settings: Settings, *, cache: CacheAdmin
+) -> Litestar:
     """Return the application: access is decided and every response named before a route is looked up."""
     server = settings.server
     app = Litestar(
-        route_handlers=[openai_routes.router(), control.router(), health.router()],
+        route_handlers=[
+            openai_routes.router(),
+            control.router(),
+            cache_routes.router(),
+            metrics.router(),
+            health.router(),
+        ],
         dependencies={
             "inference": _always(inference),
             "models": _always(models),
             "slots": _always(slots),
             "daemon": _always(daemon),
+            "cache": _always(cache),
             "keep_alive_s": _always(parse_duration_s(server.keep_alive)),
         },
         guards=[json_only],

@@ -16,6 +16,7 @@ import uvicorn
 
 from omlx_cli.contract.settings import ServerSettings, Settings
 from omlx_daemon.api.app import create_app
+from tests.api.cache_port import PlainCache
 from tests.api.ports import OneSlot, ScriptedInference, ShelfModels, StillDaemon
 
 JSON = {"content-type": "application/json"}
@@ -29,6 +30,7 @@ class Served:
         self.models = ShelfModels()
         self.slots = OneSlot()
         self.daemon = StillDaemon()
+        self.cache = PlainCache()
         self.settings = settings
         self.unix_path = unix_path
         self.port = 0
@@ -88,7 +90,8 @@ def exchange(
 def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator[Served]:
     """Serve until the block ends."""
     served = Served(settings or ServerSettings(), unix_path)
-    app = create_app(served.inference, served.models, served.slots, served.daemon, Settings(server=served.settings))
+    ports = (served.inference, served.models, served.slots, served.daemon)
+    app = create_app(*ports, Settings(server=served.settings), cache=served.cache)
     sockets = [_bound(socket.AF_INET, ("127.0.0.1", 0)), _bound(socket.AF_UNIX, str(unix_path))]
     served.port = sockets[0].getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))

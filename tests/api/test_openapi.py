@@ -24,6 +24,11 @@ enabled = false
 [[operations]]
 include-path = ["/v1/chat/completions", "/v1/completions", "/omlx/v1/models/load"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "507"]
+
+# Units, labels that exist, absolute paths.
+[[operations]]
+include-path-regex = "^/omlx/v1/cache/"
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "503"]
 """
 
 
@@ -45,7 +50,7 @@ def test_fuzzed(socket_folder: Path, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "Tested: 17" in done.stdout
+        assert "Tested: 30" in done.stdout
         assert len(served.inference.requests) > 100
         assert served.inference.started == served.inference.closed
         assert served.ask("GET", "/health").status == 200
