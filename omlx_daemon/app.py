@@ -11,6 +11,7 @@ from litestar import Litestar
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
 from omlx_daemon.api.app import create_app
+from omlx_daemon.cache.admin import Admin
 from omlx_daemon.cache.plan import plan
 from omlx_daemon.cache.service import CacheService
 from omlx_daemon.daemon import RunningDaemon
@@ -50,5 +51,6 @@ def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows)
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop)
-    app = create_app(pool, models, pool, daemon, settings)
+    admin = Admin(cache, pool, registry.resolve, lambda: namespaces.all(registry.scan()))
+    app = create_app(pool, models, pool, daemon, settings, cache=admin)
     return Parts(app, daemon, pool, registry, models, cache)

@@ -36,6 +36,8 @@ class CacheService:
         self.plan = plan
         self.tally = Tally()
         self.desk = Desk()
+        self.cold_totals = (0, 0)
+        """Bytes on disk, and files evicted since the start, as they were a moment ago."""
         self.why_no_cold = "" if plan.has_cold else "the cold tier is switched off"
         self._namespace, self._bits = namespace, bits
         self._sessions: list[Session] = []
@@ -61,6 +63,7 @@ class CacheService:
             ledger = await self.ledger()
             if ledger is not None:
                 await asyncio.to_thread(ledger.maintain)
+                self._count(ledger)
                 if count % RESCAN_EVERY == 0:
                     await asyncio.to_thread(ledger.rescan)
 
@@ -73,7 +76,7 @@ class CacheService:
             ledger = None
         elif ledger is not None:
             await self.desk.run(partial(ledger.attach, owner, start.namespace, spec.name, start.details))
-        session = Session(owner, spec.name, start, ledger, self.desk, self.tally, self._closed)
+        session = Session(owner, spec.name, start, ledger, self.desk, self.tally, self._count, self._closed)
         self._sessions.append(session)
         self._share_memory()
         return session
@@ -103,6 +106,7 @@ class CacheService:
             _log.warning("the KV cache is in memory alone: %s%s", error, hint)
             return
         ledger.listen(told)
+        self._count(ledger)
         self._ledger = ledger
 
     def _start_of(self, spec: ModelSpec, ledger: Ledger | None) -> CacheStart:
@@ -121,6 +125,9 @@ class CacheService:
             pinned=pinned,
         )
 
+    def _count(self, ledger: Ledger) -> None:
+        self.cold_totals = ledger.totals()
+
     def _share_memory(self) -> None:
         """Give every worker its share of the one budget, now that there are more of them, or fewer."""
         for session in self._sessions:
@@ -131,6 +138,8 @@ class CacheService:
         self._share_memory()
 
     def _removed(self, removed: Sequence[Removed]) -> None:
+        if self._ledger is not None:
+            self.desk.post(partial(self._count, self._ledger))
         for session in self._sessions:
             filenames = [file.filename for file in removed if file.namespace == session.namespace]
             if filenames:

@@ -22,7 +22,6 @@ from omlx_daemon.wire.cache import (
     Granted,
     Missing,
     PinBlocks,
-    PrefixKept,
     Quarantined,
     Reserve,
     ResizeHot,
@@ -44,17 +43,20 @@ class Session:
         ledger: Ledger | None,
         desk: Desk,
         tally: Tally,
+        on_stored: Callable[[Ledger], None],
         on_close: Callable[[Session], None],
     ) -> None:
-        """Keep the accounts of the worker `owner` of `model`; without a ledger it has no cold tier."""
+        """Keep the accounts of the worker `owner` of `model`; without a ledger it has no cold tier.
+
+        `on_stored` is called at the desk, `on_close` on the event loop.
+        """
         self.owner = owner
         self.model = model
-        self.kept: dict[str, asyncio.Future[tuple[bytes, ...]]] = {}
-        """Requests that only warm the cache, by id, and where the hashes of their blocks are awaited."""
         self._start = start
         self._ledger = ledger
         self._desk = desk
         self._tally = tally
+        self._on_stored = on_stored
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._send: Callable[[CacheCommand], None] = lambda command: None
@@ -96,11 +98,7 @@ class Session:
 
     def take(self, note: CacheNote) -> None:
         """Act on what the worker tells or asks; the ledger's part is done at the desk, in order."""
-        if isinstance(note, PrefixKept):
-            waiting = self.kept.get(note.id)
-            if waiting is not None and not waiting.done():
-                waiting.set_result(note.hashes)
-        elif self._ledger is not None:
+        if self._ledger is not None:
             self._desk.post(partial(self._account, self._ledger, note))
         elif isinstance(note, Reserve):
             self._send(Granted(id=note.id))
@@ -115,8 +113,6 @@ class Session:
             return
         self._closed = True
         self._tally.close(self.owner)
-        for waiting in self.kept.values():
-            waiting.cancel()
         if self._ledger is not None:
             self._desk.post(partial(self._ledger.release, self.owner, pid=self._pid))
         self._on_close(self)
@@ -132,6 +128,7 @@ class Session:
                 ledger.give_back(self.owner, namespace, note.size_bytes)
             case Stored():
                 ledger.stored(self.owner, namespace, note.filename, note.size_bytes)
+                self._on_stored(ledger)
             case Touched():
                 ledger.touched(namespace, note.filenames)
             case Superseded():
@@ -142,5 +139,3 @@ class Session:
                 ledger.quarantined(namespace, [note.filename])
             case WriteFailed():
                 ledger.failed(self.owner, OSError(note.errno, note.reason))
-            case PrefixKept():
-                pass

@@ -101,6 +101,8 @@ class Finished(_Value, frozen=True, kw_only=True, tag="finished"):
     usage: Usage
     stop_text: str = ""
     """The stop string that ended it, if one did."""
+    blocks: tuple[bytes, ...] = ()
+    """Hashes of the prompt's blocks, where a request does nothing but warm the cache."""
 
 
 class Failed(_Value, frozen=True, kw_only=True, tag="failed"):

@@ -42,7 +42,13 @@ class TokenPrompt(_Value, frozen=True, kw_only=True, tag="tokens"):
     token_ids: tuple[int, ...]
 
 
-Prompt = ChatPrompt | TextPrompt | TokenPrompt
+class SystemPrompt(_Value, frozen=True, kw_only=True, tag="system"):
+    """The tokens that every chat with this system text begins with."""
+
+    system: str
+
+
+Prompt = ChatPrompt | TextPrompt | TokenPrompt | SystemPrompt
 
 
 class Sampling(_Value, frozen=True, kw_only=True):

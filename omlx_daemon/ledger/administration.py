@@ -27,6 +27,11 @@ class Administration(Writers):
             rows = [report.row(space, current) for space in self._book]
         return CacheList(namespaces=tuple(sorted(rows, key=lambda row: (-row.size_bytes, row.namespace))))
 
+    def totals(self) -> tuple[int, int]:
+        """Return the bytes on disk and the files evicted since the start; quick enough for every write."""
+        with self._lock:
+            return self._book.used_bytes, sum(self._evictor.counts.values())
+
     def stats(self, current: Collection[str] | None = None) -> CacheStats:
         """Return the books."""
         rows = self.rows(current).namespaces

@@ -116,11 +116,4 @@ class WriteFailed(_Message, frozen=True, kw_only=True, tag="write_failed"):
     reason: str = ""
 
 
-class PrefixKept(_Message, frozen=True, kw_only=True, tag="prefix_kept"):
-    """Worker to daemon, before the end of a request that only warms the cache: the blocks of its tokens."""
-
-    id: str
-    hashes: tuple[bytes, ...]
-
-
-CacheNote = Reserve | GiveBack | Stored | Touched | Superseded | Missing | Quarantined | WriteFailed | PrefixKept
+CacheNote = Reserve | GiveBack | Stored | Touched | Superseded | Missing | Quarantined | WriteFailed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,7 +42,9 @@ class PrefixCache:
             case ResizeHot(capacity_bytes=capacity_bytes):
                 self.store.resize_hot(capacity_bytes)
             case ClearCache():
-                self.store.invalidate()
+                if self._cold is not None:
+                    self._cold.withdraw()
+                self.store.evict_hot(sys.maxsize)
             case PinBlocks(hashes=hashes):
                 self.store.pin_blocks(_PINS, frozenset(hashes))
 

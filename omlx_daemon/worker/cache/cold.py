@@ -143,6 +143,10 @@ class ColdTier:
             for name in names:
                 self._discard((name.hash, name.part))
 
+    def withdraw(self) -> None:
+        """Leave unwritten what still waits to be written."""
+        self._writer.clear()
+
     def clear(self) -> None:
         """Forget every file and what waits to become one."""
         self._writer.clear()

@@ -90,6 +90,13 @@ class Lease:
         return self._recorder is not None
 
     @property
+    def hashes(self) -> tuple[bytes, ...]:
+        """The hashes of all blocks of the sequence, its tail the last."""
+        tail = len(self._chain) % BLOCK_TOKENS
+        ends = [*range(BLOCK_TOKENS, len(self._chain) + 1, BLOCK_TOKENS), *([len(self._chain)] if tail else [])]
+        return tuple(self._chain.ending_at(end).hash for end in ends)
+
+    @property
     def position(self) -> int:
         """Tokens of this sequence that are stored."""
         return self._recorder.position if self._recorder else 0

@@ -10,7 +10,7 @@ import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody
 from omlx_daemon.core.errors import shutting_down
-from omlx_daemon.core.events import Event, FinishReason, Prefill, Terminal, Text
+from omlx_daemon.core.events import Event, Finished, FinishReason, Prefill, Terminal, Text
 from omlx_daemon.wire.messages import Report
 from omlx_daemon.worker.cache.store import Store
 from omlx_daemon.worker.engine.meter import Meter
@@ -208,13 +208,19 @@ class Engine:
 
     def _prefilled(self, prefill: PrefillRows, sequences: list[Sequence]) -> None:
         if sequences[0].cache.warm:
-            self._end(sequences[0], sequences[0].finished(FinishReason.STOP, self._clock()))
+            self._end(sequences[0], self._warmed(sequences[0]))
             return
         prefill.join([sequence.prompt[-1] for sequence in sequences])
         for sequence in sequences:
             self._scheduler.remove(sequence)
             sequence.prefill, sequence.joined = None, True
             self._running[sequence.ticket.uid] = sequence
+
+    def _warmed(self, sequence: Sequence) -> Finished:
+        finished = sequence.finished(FinishReason.STOP, self._clock())
+        is_kept = sequence.lease is not None and sequence.lease.is_recording
+        blocks = sequence.lease.hashes if sequence.lease and is_kept else ()
+        return msgspec.structs.replace(finished, blocks=blocks)
 
     def _begin(self, sequences: list[Sequence], now_s: float) -> PrefillRows:
         first = sequences[0]

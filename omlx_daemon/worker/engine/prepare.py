@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.errors import prompt_too_long
-from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Prompt, Sampling, TextPrompt
+from omlx_daemon.core.requests import (
+    ChatPrompt,
+    GenerationRequest,
+    Message,
+    Prompt,
+    Sampling,
+    SystemPrompt,
+    TextPrompt,
+)
 from omlx_daemon.worker.engine.answer import Answer
 from omlx_daemon.worker.engine.plan import decide
 from omlx_daemon.worker.engine.ports import Encoder, ModelFacts, Vocabulary
@@ -44,8 +53,20 @@ class Preparer:
             return self._encoder.encode_chat(prompt)
         if isinstance(prompt, TextPrompt):
             return self._encoder.encode_text(prompt.text)
+        if isinstance(prompt, SystemPrompt):
+            return self._common(prompt.system)
         self._check_ids("prompt", prompt.token_ids)
         return list(prompt.token_ids)
+
+    def _common(self, system: str) -> list[int]:
+        """Return the tokens that two chats with this system text and nothing else in common begin with."""
+        first = Message(role="system", content=system)
+        chats = [
+            self._encoder.encode_chat(ChatPrompt(messages=(first, Message(role="user", content=text))))
+            for text in ("a", "Zebra")
+        ]
+        shared = takewhile(lambda pair: pair[0] == pair[1], zip(*chats, strict=False))
+        return [token for token, _ in shared]
 
     def _max_tokens(self, sampling: Sampling, prompt_tokens: int) -> int:
         """Return how long the answer may get: what was asked for, and no more than the context leaves."""

@@ -1,0 +1,157 @@
+"""The cache, as the API asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from omlx_cli.contract.cache import (
+    CacheList,
+    CacheMetrics,
+    CachePin,
+    CachePinBody,
+    CachePins,
+    CacheStats,
+    CacheWarm,
+    CacheWarmBody,
+    PruneBody,
+    PruneReport,
+    VerifyBody,
+    VerifyEvent,
+)
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
+from omlx_daemon.cache import archive
+from omlx_daemon.cache.audit import verify
+from omlx_daemon.cache.metrics import metrics
+from omlx_daemon.cache.service import CacheService
+from omlx_daemon.cache.warming import Warming
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.ports import Inference
+from omlx_daemon.ledger.ledger import Ledger
+from omlx_daemon.ledger.prune import Criteria
+
+
+class Admin:
+    """Implements `core.ports.CacheAdmin`. What reads or changes the disk is done on a thread."""
+
+    def __init__(
+        self,
+        service: CacheService,
+        inference: Inference,
+        resolve: Callable[[str], ModelSpec],
+        current: Callable[[], frozenset[str]],
+    ) -> None:
+        """Administer `service`. `resolve` finds a model by any of its names, `current` returns the namespaces of all
+        models that are here; both read the disk."""
+        self._service = service
+        self._warming = Warming(inference)
+        self._resolve, self._current = resolve, current
+
+    async def stats(self) -> CacheStats:
+        """Return the books of the cold tier."""
+        ledger = await self._service.ledger()
+        if ledger is None:
+            return CacheStats(path=str(self._service.plan.root), state="degraded", reason=self._service.why_no_cold)
+        return await asyncio.to_thread(lambda: ledger.stats(self._current()))
+
+    def metrics(self) -> CacheMetrics:
+        """Return what was reused and recomputed, per tier and model, from the last reports; never waits."""
+        return metrics(self._service.tally.rows(), *self._service.cold_totals)
+
+    async def rows(self, model: str, incompatible: bool) -> CacheList:
+        """Return the namespaces of the cold tier; of one model, or the unusable ones alone, where asked."""
+        ledger = await self._service.ledger()
+        if ledger is None:
+            return CacheList()
+        name = await self._name(model)
+        found = await asyncio.to_thread(lambda: ledger.rows(self._current()))
+        rows = (row for row in found.namespaces if not name or row.model == name)
+        return CacheList(namespaces=tuple(row for row in rows if row.incompatible or not incompatible))
+
+    async def prune(self, body: PruneBody) -> PruneReport:
+        """Remove what matches; say what would go where it is a dry run."""
+        ledger = await self._cold()
+        current = await asyncio.to_thread(self._current) if body.incompatible else None
+        criteria = Criteria(
+            older_than_s=parse_duration_s(body.older_than) if body.older_than else None,
+            larger_than_bytes=parse_size_bytes(body.larger_than) if body.larger_than else None,
+            model=await self._name(body.model) or None,
+            current=current,
+        )
+        return await asyncio.to_thread(lambda: ledger.prune(criteria, dry_run=body.dry_run))
+
+    async def clear(self, model: str) -> PruneReport:
+        """Remove all blocks that are not pinned, of one model or of all, from both tiers."""
+        name = await self._name(model)
+        for session in self._service.sessions(name):
+            session.clear()
+        ledger = await self._service.ledger()
+        return PruneReport() if ledger is None else await asyncio.to_thread(lambda: ledger.clear(model=name or None))
+
+    async def verify(self, body: VerifyBody) -> AsyncIterator[VerifyEvent]:
+        """Check stored blocks; progress, then exactly one `VerifyDone`. Deep: also recompute them and compare."""
+        ledger = await self._cold()
+        async for event in verify(ledger, body.sample or None):
+            yield event
+
+    async def pins(self) -> CachePins:
+        """Return every pinned prefix."""
+        ledger = await self._service.ledger()
+        return CachePins() if ledger is None else await asyncio.to_thread(ledger.pins)
+
+    async def pin(self, body: CachePinBody) -> CachePin:
+        """Compute the prefix that `system` begins every chat with, store it, and keep it. Loads the model."""
+        ledger = await self._cold()
+        model = (await asyncio.to_thread(self._resolve, body.model)).name
+        hashes = await self._warming.prefix(model, body.system)
+        session = next(self._service.sessions(model), None)
+        if session is None or not session.namespace or not hashes:
+            raise OmlxError(Code.CACHE_UNUSABLE, f"prefixes of {model} are not kept on disk", "omlx logs  may tell why")
+        await asyncio.to_thread(ledger.pin, body.label, session.namespace, hashes)
+        await self._pins_changed(ledger)
+        rows = await asyncio.to_thread(ledger.pins)
+        return next(row for row in rows.pins if row.label == body.label)
+
+    async def unpin(self, label: str) -> None:
+        """Let a pinned prefix go. Raises OmlxError(NOT_FOUND)."""
+        ledger = await self._cold()
+        if not await asyncio.to_thread(ledger.unpin, label):
+            raise OmlxError(Code.NOT_FOUND, f"there is no pin {label!r}", "omlx cache pins  lists them", param="label")
+        await self._pins_changed(ledger)
+
+    async def warm(self, body: CacheWarmBody) -> CacheWarm:
+        """Compute and store a prompt without an answer. Loads the model."""
+        return await self._warming.warm(body)
+
+    async def export(self, model: str, path: str) -> PruneReport:
+        """Write the blocks of one model to a new archive; the report counts what went in."""
+        spec = await asyncio.to_thread(self._resolve, model)
+        await self._cold()
+        return await asyncio.to_thread(archive.export, self._service.plan.root, spec.name, Path(path))
+
+    async def import_(self, path: str) -> PruneReport:
+        """Take the blocks of an archive, each checked; the report counts what came in."""
+        ledger = await self._cold()
+        return await asyncio.to_thread(archive.import_, ledger, self._service.plan.root, Path(path))
+
+    async def _cold(self) -> Ledger:
+        ledger = await self._service.ledger()
+        if ledger is None:
+            raise OmlxError(
+                Code.CACHE_UNUSABLE, f"there is no cache on disk: {self._service.why_no_cold}", "omlx cache path"
+            )
+        return ledger
+
+    async def _name(self, model: str) -> str:
+        """Return a model's own name; one that is not here any more may still have blocks under the name given."""
+        try:
+            return (await asyncio.to_thread(self._resolve, model)).name if model else ""
+        except OmlxError:
+            return model
+
+    async def _pins_changed(self, ledger: Ledger) -> None:
+        for session in list(self._service.sessions()):
+            if session.namespace:
+                session.pin(await asyncio.to_thread(ledger.pinned_hashes, session.namespace))

@@ -1,0 +1,71 @@
+"""Prompts that are computed and kept, without an answer."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import msgspec
+
+from omlx_cli.contract.cache import CacheWarm, CacheWarmBody
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.core.events import Failed, Finished
+from omlx_daemon.core.ports import Inference
+from omlx_daemon.core.requests import (
+    CachePolicy,
+    ChatPrompt,
+    GenerationRequest,
+    Message,
+    Prompt,
+    Sampling,
+    SystemPrompt,
+    TextPrompt,
+)
+
+
+class Warming:
+    """Sends requests that do nothing but fill the cache; they take their turn with all others."""
+
+    def __init__(self, inference: Inference) -> None:
+        self._inference = inference
+
+    async def warm(self, body: CacheWarmBody) -> CacheWarm:
+        """Compute and keep a prompt. Raises OmlxError."""
+        began_s = time.monotonic()
+        usage = (await self._run(body.model, _prompt(body))).usage
+        return CacheWarm(
+            prompt_tokens=usage.prompt_tokens,
+            computed_tokens=usage.prompt_tokens - usage.cached_tokens,
+            seconds=time.monotonic() - began_s,
+        )
+
+    async def prefix(self, model: str, system: str) -> tuple[bytes, ...]:
+        """Compute and keep what every chat with this system text begins with; return its blocks' hashes.
+
+        None where the model's prefixes are not kept. Raises OmlxError.
+        """
+        return (await self._run(model, SystemPrompt(system=system))).blocks
+
+    async def _run(self, model: str, prompt: Prompt) -> Finished:
+        request = GenerationRequest(
+            id=f"warm-{uuid.uuid4().hex}",
+            model=model,
+            prompt=prompt,
+            sampling=Sampling(temperature=0.0, max_tokens=0),
+            cache=CachePolicy(warm=True),
+        )
+        async for event in self._inference.generate(request):
+            if isinstance(event, Failed):
+                raise OmlxError.of(event.error)
+            if isinstance(event, Finished):
+                return event
+        raise OmlxError(Code.INTERNAL, "the prompt was not computed to its end", "omlx logs  may tell why")
+
+
+def _prompt(body: CacheWarmBody) -> Prompt:
+    if body.text:
+        return TextPrompt(text=body.text)
+    try:
+        return ChatPrompt(messages=tuple(msgspec.convert(message, Message) for message in body.messages))
+    except msgspec.ValidationError as error:
+        raise OmlxError(Code.INVALID_REQUEST, f"messages: {error}", param="messages") from error
