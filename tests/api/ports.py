@@ -35,7 +35,7 @@ from omlx_daemon.core.events import (
     ToolCall,
     Usage,
 )
-from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, TextPrompt
+from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, TextPrompt, TokenPrompt
 
 WORDS = ("The", " sky", " is", " blue", ".")
 PROMPT_TOKENS = 7
@@ -305,5 +305,7 @@ def text_of(request: GenerationRequest) -> str:
             return "|".join(f"{message.role}:{message.content}" for message in request.prompt.messages)
         case TextPrompt():
             return request.prompt.text
-        case _:
+        case TokenPrompt():
             return ",".join(map(str, request.prompt.token_ids))
+        case prompt:
+            raise AssertionError(f"no request of the API has a {type(prompt).__name__}")
