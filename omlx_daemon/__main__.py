@@ -8,7 +8,7 @@ import resource
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -72,16 +72,33 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--foreground", action="store_true", help="log to stderr too")
     parser.add_argument("--host", metavar="HOST", help="listen on this address instead of server.host")
     parser.add_argument("--port", type=int, metavar="PORT", help="listen on this port instead of server.port; 0 is any")
+    cache = parser.add_argument_group("KV cache", "Instead of the settings of the same name under [cache].")
+    cache.add_argument("--cache-dir", metavar="DIR", dest="dir", help="the directory of the cold tier")
+    cache.add_argument("--cache-cold-max", metavar="SIZE", dest="cold_max_size", help="100GB, 20%%, auto, or 0")
+    cache.add_argument("--cache-hot-max", metavar="SIZE", dest="hot_max_size", help="8GiB, 20%%, auto, or 0")
+    cache.add_argument("--no-cache", action="store_false", default=None, dest="enabled", help="keep no prefixes")
     return parser.parse_args(arguments)
 
 
 def _settings(paths: Paths, options: argparse.Namespace) -> Settings:
-    """Return `config.toml` with the command line's address. Raises OmlxError(INVALID_CONFIG)."""
+    """Return `config.toml` with what the command line puts above it. Raises OmlxError(INVALID_CONFIG)."""
     settings = configuration.load(paths.config)
-    given = {name: value for name in ("host", "port") if (value := getattr(options, name)) is not None}
+    given = _given(options, "host", "port")
     if not 0 <= given.get("port", 0) <= 65535:
         raise OmlxError(Code.INVALID_CONFIG, f"--port {given['port']} is no port", "write 0 to 65535")
-    return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, **given))
+    settings = msgspec.structs.replace(
+        settings,
+        server=msgspec.structs.replace(settings.server, **given),
+        cache=msgspec.structs.replace(
+            settings.cache, **_given(options, "dir", "cold_max_size", "hot_max_size", "enabled")
+        ),
+    )
+    configuration.check(settings, "the command line")
+    return settings
+
+
+def _given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
 
 
 def _raise_file_limit() -> None:

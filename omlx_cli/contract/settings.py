@@ -138,12 +138,22 @@ def parse(text: str, origin: str) -> Settings:
     """Return the settings in TOML `text`; errors name `origin` and the key. Raises OmlxError(INVALID_CONFIG)."""
     try:
         settings = msgspec.convert(tomllib.loads(text), Settings)
-        _check_units(settings)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError, ValueError) as error:
-        raise OmlxError(
-            Code.INVALID_CONFIG, f"{origin}: {error}", "omlx config get  lists the keys and their values"
-        ) from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise _invalid(origin, error) from error
+    check(settings, origin)
     return settings
+
+
+def check(settings: Settings, origin: str) -> None:
+    """See that every unit can be read; errors name `origin` and the key. Raises OmlxError(INVALID_CONFIG)."""
+    try:
+        _check_units(settings)
+    except ValueError as error:
+        raise _invalid(origin, error) from error
+
+
+def _invalid(origin: str, error: Exception) -> OmlxError:
+    return OmlxError(Code.INVALID_CONFIG, f"{origin}: {error}", "omlx config get  lists the keys and their values")
 
 
 def _check_units(settings: Settings) -> None:

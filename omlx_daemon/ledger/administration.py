@@ -28,9 +28,10 @@ class Administration(Writers):
         return CacheList(namespaces=tuple(sorted(rows, key=lambda row: (-row.size_bytes, row.namespace))))
 
     def totals(self) -> tuple[int, int]:
-        """Return the bytes on disk and the files evicted since the start; quick enough for every write."""
+        """Return the bytes on disk, and the files that limits removed since the start; quick enough for every write."""
+        limits = (Reason.QUOTA, Reason.FLOOR, Reason.SHARE, Reason.AGE)
         with self._lock:
-            return self._book.used_bytes, sum(self._evictor.counts.values())
+            return self._book.used_bytes, sum(self._evictor.counts[reason] for reason in limits)
 
     def stats(self, current: Collection[str] | None = None) -> CacheStats:
         """Return the books."""
@@ -60,6 +61,8 @@ class Administration(Writers):
                 quarantined_bytes=sum(space.quarantined.index.disk_bytes for space in spaces),
                 foreign_files=self._book.foreign.files + sum(space.foreign.files for space in spaces),
                 foreign_bytes=self._book.foreign.disk_bytes + sum(space.foreign.disk_bytes for space in spaces),
+                symlinks=sum(space.symlinks for space in spaces),
+                unreadable=self._book.unreadable + sum(space.unreadable for space in spaces),
                 other_version_bytes=sum(space.used_bytes for space in spaces if not space.current),
                 overhead_bytes=self._book.own_bytes + sum(space.overhead_bytes for space in spaces),
                 evictions={reason.value: count for reason, count in sorted(self._evictor.counts.items())},

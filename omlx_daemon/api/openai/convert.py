@@ -9,7 +9,15 @@ import msgspec
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.api.openai.messages import chat_prompt
 from omlx_daemon.api.openai.schema import MAX_CHOICES, MAX_SEED, Body, ChatCompletionBody, CompletionBody
-from omlx_daemon.core.requests import GenerationRequest, Priority, Prompt, Sampling, TextPrompt, TokenPrompt
+from omlx_daemon.core.requests import (
+    CachePolicy,
+    GenerationRequest,
+    Priority,
+    Prompt,
+    Sampling,
+    TextPrompt,
+    TokenPrompt,
+)
 
 DEFAULT_COMPLETION_TOKENS = 16
 """What OpenAI's older dialect generates where `max_tokens` is not given."""
@@ -69,6 +77,7 @@ def _job(prefix: str, body: Body, prompts: list[Prompt], sampling: Sampling, ech
             model=body.model,
             prompt=prompt,
             sampling=_reseeded(sampling, choice),
+            cache=CachePolicy(salt=body.cache_salt or "", no_store=body.cache_store is False),
             priority=body.priority or Priority.NORMAL,
             client=body.user or "",
             echo=echo,

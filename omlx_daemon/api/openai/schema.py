@@ -9,8 +9,9 @@ Refused as not supported yet, since ignoring them would change the answer: a non
 other than text, `audio`, `prediction`, `web_search_options`, `suffix`, `best_of` other than `n`, `store: true`,
 `echo` with `logprobs`, and content parts other than text.
 
-Beside OpenAI's own fields: `top_k`, `min_p`, `repetition_penalty`, `ignore_eos`, `priority`, `chat_template_kwargs`
-and, in assistant messages, `reasoning_content`.
+Beside OpenAI's own fields: `top_k`, `min_p`, `repetition_penalty`, `ignore_eos`, `priority`, `chat_template_kwargs`,
+in assistant messages `reasoning_content`, `cache_salt` (requests of different salts share no cached prefix) and
+`cache_store` (false keeps nothing of this request).
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: StreamOptions | None = None
     priority: Priority | None = None
     user: str | None = None
+    cache_salt: Annotated[str, Meta(max_length=512)] | None = None
+    cache_store: bool | None = None
 
 
 class ChatCompletionBody(Body, frozen=True, kw_only=True):
