@@ -64,6 +64,10 @@ class CacheStats(Reply, frozen=True, kw_only=True):
     foreign_files: int = 0
     """Not of omlx's making: counted, never removed."""
     foreign_bytes: int = 0
+    symlinks: int = 0
+    """Among the foreign files; never followed."""
+    unreadable: int = 0
+    """Directories that could not be listed."""
     other_version_bytes: int = 0
     overhead_bytes: int = 0
     """Directories and the ledger's own files."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -11,14 +12,21 @@ from pathlib import Path, PurePosixPath
 from omlx_daemon.coldstore.layout import NAMESPACE_FILE, open_directory
 from omlx_daemon.coldstore.scan import STAT_BLOCK_BYTES, FoundFile
 
+_REMOVERS = 4
+_WORTH_THREADS = 16
+
 
 def remove_files(directory: Path, paths: Iterable[str]) -> None:
     """Remove the files at `paths` below `directory`; those that are gone already are no error. Raises OSError."""
-    for parent, names in _by_parent(paths):
-        with suppress(FileNotFoundError), _open_below(directory, parent) as fd:
-            for name in names:
-                with suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=fd)
+    groups = list(_by_parent(paths))
+    if len(groups) < _WORTH_THREADS:
+        _remove(directory, groups)
+        return
+    # A removal mostly waits for the file system's journal, and directories do not wait for each other.
+    with ThreadPoolExecutor(_REMOVERS) as threads:
+        jobs = [threads.submit(_remove, directory, groups[first::_REMOVERS]) for first in range(_REMOVERS)]
+    for job in jobs:
+        job.result()
 
 
 def touch_files(directory: Path, times_ns: Mapping[str, int]) -> None:
@@ -56,6 +64,15 @@ def remove_empty(directory: Path) -> None:
             directory.rmdir()
 
 
+def _remove(directory: Path, groups: Sequence[tuple[str, Sequence[str]]]) -> None:
+    with suppress(FileNotFoundError), open_directory(directory) as root:
+        for parent, names in groups:
+            with suppress(FileNotFoundError), _open_from(root, parent) as fd:
+                for name in names:
+                    with suppress(FileNotFoundError):
+                        os.unlink(name, dir_fd=fd)
+
+
 def _remove_empty_below(parent: int) -> bool:
     """Remove empty directories; return whether nothing but a namespace's description is left."""
     with os.scandir(parent) as entries:
@@ -74,9 +91,15 @@ def _remove_empty_below(parent: int) -> bool:
 
 @contextmanager
 def _open_below(directory: Path, path: str) -> Iterator[int]:
+    with open_directory(directory) as root, _open_from(root, path) as fd:
+        yield fd
+
+
+@contextmanager
+def _open_from(fd: int, path: str) -> Iterator[int]:
+    """Give a descriptor of the directory at `path`, component by component; `fd` itself where that is empty."""
     with ExitStack() as stack:
-        fd = stack.enter_context(open_directory(directory))
-        for name in PurePosixPath(path).parts:
+        for name in path.split("/") if path else ():
             fd = stack.enter_context(open_directory(name, fd))
         yield fd
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from errno import ENOTDIR
 from pathlib import Path
 
 from omlx_daemon.coldstore.documents import FILE_MODE, read_document, write_document
@@ -86,6 +87,8 @@ class Layout:
         """Make the directory and its tag, readable by their owner alone. Raises OSError."""
         self.root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         self.bucket.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        if self.bucket.is_symlink():
+            raise NotADirectoryError(ENOTDIR, f"{self.bucket} is a symbolic link")
         # A full disk must not keep an old cache from being read: the tag is no condition.
         with suppress(OSError):
             if not self.tag.exists():

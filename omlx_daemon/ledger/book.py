@@ -17,6 +17,7 @@ class Book:
         self._layout = layout
         self._spaces: dict[str, Space] = {}
         self.foreign = Strays()
+        self.unreadable = 0
         self.own_bytes = 0
         """Lock, tag, pins, budget, and the directories above the namespaces."""
 
@@ -76,6 +77,7 @@ class Book:
 
     def _note_outside(self, found: Scan) -> None:
         self.foreign = found.foreign
+        self.unreadable = found.unreadable
         self.own_bytes = found.own_bytes + sum(file.disk_bytes for file in found.temporaries)
 
     def _open_other(self, name: str) -> Space:

@@ -157,8 +157,9 @@ class Index:
 
     def pin(self, prefixes: frozenset[str]) -> None:
         """Replace the set of pinned blocks, by the first 16 digits of their hashes."""
-        self._pinned = prefixes
-        self._rebuild()
+        if prefixes != self._pinned:
+            self._pinned = prefixes
+            self._rebuild()
 
     def is_pinned(self, record: Record) -> bool:
         """Return whether a file's block is pinned."""

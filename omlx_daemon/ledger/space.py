@@ -42,6 +42,8 @@ class Space:
         self.quarantined = Shelf(directory, "quarantined", Index(chained=False))
         self.foreign = Strays()
         self.symlinks = 0
+        self.unreadable = 0
+        """Directories that could not be listed."""
         self._directories: dict[str, int] = {}
         self._description_bytes = 0
         self._temporary_bytes = 0
@@ -117,6 +119,7 @@ class Space:
         """Take over what a scan says of everything but blocks and quarantine."""
         self.foreign = found.foreign
         self.symlinks = found.symlinks
+        self.unreadable = found.unreadable
         self._directories = dict(found.directories)
         self._description_bytes = found.description_bytes
         self._temporary_bytes = sum(file.disk_bytes for file in found.temporaries)

@@ -34,6 +34,14 @@ def test_no_fingerprint_leads_outside(tmp_path: Path, fingerprint: str) -> None:
         Layout(tmp_path).namespace(fingerprint)
 
 
+def test_the_formats_directory_may_not_lead_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "kv-v1").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic link"):
+        Layout(tmp_path / "cache").create()
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000, "\udcff"])
 def test_a_document_that_cannot_be_read_is_empty(tmp_path: Path, text: str) -> None:
     path = tmp_path / "namespace.json"

@@ -136,6 +136,23 @@ def test_a_real_full_disk(small_disk: Path, caplog: pytest.LogCaptureFixture) ->
     ledger.close()
 
 
+def test_a_real_small_disk_keeps_its_floor(small_disk: Path) -> None:
+    floor_bytes = 300_000
+    ledger = Ledger.open(small_disk / "cache", Policy(min_free_bytes=floor_bytes))
+    ledger.attach("a", MODELS["a"], "a", {})
+    directory = small_disk / "cache" / "kv-v1" / MODELS["a"]
+    for number in range(60):
+        name = block(str(number))
+        count_bytes = blockfile.file_bytes(name, tensors(100_000), {})
+        assert ledger.reserve("a", MODELS["a"], count_bytes) == count_bytes
+        ledger.stored("a", MODELS["a"], name.filename, blockfile.write(directory, name, tensors(100_000), {}))
+        assert os.statvfs(small_disk).f_bavail * 4096 >= floor_bytes
+    stats = ledger.stats()
+    assert stats.evictions.keys() == {"floor"}
+    assert stats.blocks + stats.evictions["floor"] == 60
+    ledger.close()
+
+
 def test_a_real_read_only_disk(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     with opened(small_disk / "cache", Policy(quota_bytes=MIB)) as bench:
         chain = bench.chain("a", "x", 4, 200_000)

@@ -78,9 +78,10 @@ def test_a_rescan_finds_what_others_put_there_and_took_away(bench: Bench) -> Non
     (bench.root / "photos").mkdir()
     (bench.root / "photos" / "one").write_bytes(bytes(70_000))
     (bench.directory("c") / "notes").write_bytes(bytes(3000))
+    (bench.directory("c") / "ff").symlink_to(bench.root / "photos")
     bench.ledger.rescan()
     stats = bench.ledger.stats()
-    assert (stats.blocks, stats.foreign_files) == (2, 3)
+    assert (stats.blocks, stats.foreign_files, stats.symlinks, stats.unreadable) == (2, 4, 1, 0)
     assert stats.used_bytes == du_bytes(bench.root)
     assert bench.path("a", stays).exists()
 
