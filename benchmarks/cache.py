@@ -68,7 +68,7 @@ class Caches:
 class Unlimited:
     """A ledger that grants everything."""
 
-    def reserve(self, size_bytes: int) -> int:
+    def reserve(self, size_bytes: int, parent: bytes = b"") -> int:
         """Grant it."""
         return size_bytes
 

@@ -134,7 +134,12 @@ class Admin:
     async def import_(self, path: str) -> PruneReport:
         """Take the blocks of an archive, each checked; the report counts what came in."""
         ledger = await self._cold()
-        return await asyncio.to_thread(archive.import_, ledger, self._service.plan.root, Path(path))
+        loop = asyncio.get_running_loop()
+
+        def arrived(namespace: str, filename: str, size_bytes: int) -> None:
+            loop.call_soon_threadsafe(self._service.arrived, namespace, filename, size_bytes)
+
+        return await asyncio.to_thread(archive.import_, ledger, self._service.plan.root, Path(path), arrived)
 
     async def _cold(self) -> Ledger:
         ledger = await self._service.ledger()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -22,6 +22,9 @@ from omlx_daemon.ledger.ledger import Ledger
 MAX_BLOCK_BYTES = 4 << 30
 _MAX_DESCRIPTION_BYTES = 1 << 20
 _OWNER = "import"
+
+Arrived = Callable[[str, str, int], None]
+"""Hears of a block that came in: its namespace, its file's name and size in bytes."""
 
 
 @dataclass(slots=True)
@@ -63,12 +66,13 @@ def export(root: Path, model: str, target: Path) -> PruneReport:
     return count.report()
 
 
-def import_(ledger: Ledger, root: Path, source: Path) -> PruneReport:
-    """Take the blocks of an archive that are whole, as far as there is room; return what came in. Raises OmlxError."""
+def import_(ledger: Ledger, root: Path, source: Path, arrived: Arrived) -> PruneReport:
+    """Take the blocks of an archive that are whole; return what came in. `arrived` hears of each, even where it ends in
+    an OmlxError for want of room."""
     count = _Count()
     try:
         with source.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            _Import(ledger, Layout(root), count).run(tar)
+            _Import(ledger, Layout(root), count, arrived).run(tar)
     except tarfile.TarError as error:
         raise OmlxError(Code.INVALID_REQUEST, f"{source} is no archive of blocks: {error}", param="path") from error
     except OSError as error:
@@ -79,8 +83,8 @@ def import_(ledger: Ledger, root: Path, source: Path) -> PruneReport:
 
 
 class _Import:
-    def __init__(self, ledger: Ledger, layout: Layout, count: _Count) -> None:
-        self._ledger, self._layout, self._count = ledger, layout, count
+    def __init__(self, ledger: Ledger, layout: Layout, count: _Count, arrived: Arrived) -> None:
+        self._ledger, self._layout, self._count, self._arrived = ledger, layout, count, arrived
         self._models: dict[str, str] = {}
 
     def run(self, tar: tarfile.TarFile) -> None:
@@ -122,6 +126,7 @@ class _Import:
             return
         self._ledger.stored(_OWNER, namespace, name.filename, size_bytes)
         self._count.add(model, size_bytes)
+        self._arrived(namespace, name.filename, size_bytes)
 
 
 def _spaces(layout: Layout) -> Iterator[Path]:

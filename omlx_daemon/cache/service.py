@@ -85,6 +85,12 @@ class CacheService:
         """Yield the workers that live, of one model where asked."""
         yield from (session for session in self._sessions if not model or session.model == model)
 
+    def arrived(self, namespace: str, filename: str, size_bytes: int) -> None:
+        """Tell the workers of a namespace of a file that came from elsewhere."""
+        for session in self._sessions:
+            if session.namespace == namespace:
+                session.arrived([(filename, size_bytes)])
+
     async def close(self) -> None:
         """Write down what is to outlive the daemon, and let go of the directory; workers are gone already."""
         ledger = await self.ledger()

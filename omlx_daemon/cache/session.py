@@ -13,6 +13,7 @@ from omlx_daemon.cache.desk import Desk
 from omlx_daemon.cache.tally import Tally
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.wire.cache import (
+    Arrived,
     CacheCommand,
     CacheNote,
     CacheStart,
@@ -95,6 +96,10 @@ class Session:
     def evicted(self, filenames: Iterable[str]) -> None:
         """Tell the worker of files that are gone."""
         self._send(Evicted(filenames=tuple(filenames)))
+
+    def arrived(self, files: Iterable[tuple[str, int]]) -> None:
+        """Tell the worker of files, with their sizes, that came from elsewhere."""
+        self._send(Arrived(files=tuple(files)))
 
     def take(self, note: CacheNote) -> None:
         """Act on what the worker tells or asks; the ledger's part is done at the desk, in order."""

@@ -43,6 +43,12 @@ class Evicted(_Message, frozen=True, kw_only=True, tag="evicted"):
     filenames: tuple[str, ...]
 
 
+class Arrived(_Message, frozen=True, kw_only=True, tag="arrived"):
+    """Daemon to worker: files, with their sizes in bytes, that came from elsewhere."""
+
+    files: tuple[tuple[str, int], ...]
+
+
 class ResizeHot(_Message, frozen=True, kw_only=True, tag="resize_hot"):
     """Daemon to worker: the bound of what the cache may hold in memory."""
 
@@ -59,7 +65,7 @@ class PinBlocks(_Message, frozen=True, kw_only=True, tag="pin_blocks"):
     hashes: tuple[bytes, ...] = ()
 
 
-CacheCommand = Granted | Evicted | ResizeHot | ClearCache | PinBlocks
+CacheCommand = Granted | Evicted | Arrived | ResizeHot | ClearCache | PinBlocks
 
 
 class Reserve(_Message, frozen=True, kw_only=True, tag="reserve"):

@@ -9,7 +9,7 @@ from threading import Lock
 
 from omlx_daemon.wire import cache as wire
 from omlx_daemon.wire.cache import CacheNote, GiveBack, Reserve
-from omlx_daemon.worker.cache.ledger import Missing, Note, Quarantined, Stored, Superseded, Touched
+from omlx_daemon.worker.cache.ledger import Missing, Note, Quarantined, Stored, Superseded, Touched, WriteFailed
 
 PATIENCE_S = 30.0
 """How long a writer waits for the daemon's answer before it takes it for a refusal."""
@@ -25,13 +25,13 @@ class Accountant:
         self._ids = itertools.count(1)
         self._asked: dict[int, SimpleQueue[int]] = {}
 
-    def reserve(self, size_bytes: int) -> int:
+    def reserve(self, size_bytes: int, parent: bytes = b"") -> int:
         """Return how many bytes may be written, 0 for none; waits for the daemon."""
         answer: SimpleQueue[int] = SimpleQueue()
         with self._lock:
             number = next(self._ids)
             self._asked[number] = answer
-        self._tell(Reserve(id=number, size_bytes=size_bytes))
+        self._tell(Reserve(id=number, size_bytes=size_bytes, parent=parent))
         try:
             return answer.get(timeout=PATIENCE_S)
         except Empty:
@@ -66,3 +66,5 @@ class Accountant:
                 self._tell(wire.Missing(filename=name.filename))
             case Quarantined(name=name, reason=reason):
                 self._tell(wire.Quarantined(filename=name.filename, reason=reason))
+            case WriteFailed(errno=errno, reason=reason):
+                self._tell(wire.WriteFailed(errno=errno, reason=reason))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from omlx_cli.contract.units import format_bytes
 from omlx_daemon.coldstore import names
 from omlx_daemon.coldstore.layout import Layout
-from omlx_daemon.wire.cache import CacheCommand, CacheStart, ClearCache, Evicted, PinBlocks, ResizeHot
+from omlx_daemon.wire.cache import Arrived, CacheCommand, CacheStart, ClearCache, Evicted, PinBlocks, ResizeHot
 from omlx_daemon.worker.cache.cold import ColdTier
 from omlx_daemon.worker.cache.hot import HotTier
 from omlx_daemon.worker.cache.ledger import Ledger
@@ -39,6 +39,8 @@ class PrefixCache:
             case Evicted(filenames=filenames):
                 if self._cold is not None:
                     self._cold.forget([name for filename in filenames if (name := names.parse(filename))])
+            case Arrived(files=files):
+                self._take_over(files)
             case ResizeHot(capacity_bytes=capacity_bytes):
                 self.store.resize_hot(capacity_bytes)
             case ClearCache():
@@ -47,6 +49,12 @@ class PrefixCache:
                 self.store.evict_hot(sys.maxsize)
             case PinBlocks(hashes=hashes):
                 self.store.pin_blocks(_PINS, frozenset(hashes))
+
+    def _take_over(self, files: Iterable[tuple[str, int]]) -> None:
+        found = [(name, size_bytes) for filename, size_bytes in files if (name := names.parse(filename))]
+        if self._cold is not None:
+            self._cold.take_over(found)
+            self.store.learn([name for name, _ in found])
 
     def close(self, deadline_s: float) -> None:
         """Write what waits within the deadline, and say what was not."""

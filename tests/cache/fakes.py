@@ -124,7 +124,7 @@ class FakeLedger:
         self.notes: list[Note] = []
         self.given_back_bytes = 0
 
-    def reserve(self, size_bytes: int) -> int:
+    def reserve(self, size_bytes: int, parent: bytes = b"") -> int:
         granted = size_bytes if size_bytes <= self.grant_bytes else 0
         self.grant_bytes -= granted
         return granted

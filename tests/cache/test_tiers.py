@@ -46,7 +46,7 @@ class BlockedLedger(FakeLedger):
         super().__init__()
         self.gate = threading.Event()
 
-    def reserve(self, size_bytes: int) -> int:
+    def reserve(self, size_bytes: int, parent: bytes = b"") -> int:
         self.gate.wait(30)
         return super().reserve(size_bytes)
 

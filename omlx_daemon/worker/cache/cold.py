@@ -143,6 +143,12 @@ class ColdTier:
             for name in names:
                 self._discard((name.hash, name.part))
 
+    def take_over(self, files: Iterable[tuple[BlockName, int]]) -> None:
+        """Add files, with their sizes, that came from elsewhere to the index."""
+        with self._lock:
+            for name, size_bytes in files:
+                self._insert(name, size_bytes)
+
     def withdraw(self) -> None:
         """Leave unwritten what still waits to be written."""
         self._writer.clear()

@@ -46,14 +46,25 @@ class Quarantined:
     reason: str
 
 
-Note = Stored | Touched | Superseded | Missing | Quarantined
+@dataclass(frozen=True, slots=True)
+class WriteFailed:
+    """The disk did not take a block."""
+
+    errno: int
+    reason: str
+
+
+Note = Stored | Touched | Superseded | Missing | Quarantined | WriteFailed
 
 
 class Ledger(Protocol):
     """The accountant. `reserve` is called on the writer thread and may wait; the rest from any thread, and may not."""
 
-    def reserve(self, size_bytes: int) -> int:
-        """Return how many bytes may be written: `size_bytes` or more, or 0."""
+    def reserve(self, size_bytes: int, parent: bytes = b"") -> int:
+        """Return how many bytes may be written: `size_bytes` or more, or 0.
+
+        Room is not to be made by removing the block with hash `parent`, which the new one continues.
+        """
         ...
 
     def give_back(self, size_bytes: int) -> None:
@@ -73,13 +84,13 @@ class Budget:
         self._ledger, self._batch_bytes = ledger, batch_bytes
         self._left_bytes = 0
 
-    def take(self, size_bytes: int) -> bool:
-        """Return whether `size_bytes` may be written, and use them up."""
+    def take(self, size_bytes: int, parent: bytes = b"") -> bool:
+        """Return whether `size_bytes` may be written for a block that continues `parent`, and use them up."""
         if size_bytes > self._left_bytes:
             wanted = size_bytes - self._left_bytes
-            granted = self._ledger.reserve(max(wanted, self._batch_bytes))
+            granted = self._ledger.reserve(max(wanted, self._batch_bytes), parent)
             if granted < wanted and wanted < self._batch_bytes:
-                granted += self._ledger.reserve(wanted - granted)
+                granted += self._ledger.reserve(wanted - granted, parent)
             self._left_bytes += granted
         if size_bytes > self._left_bytes:
             return False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from omlx_daemon.coldstore.names import BLOCK_TOKENS
+from omlx_daemon.coldstore.names import BLOCK_TOKENS, BlockName
 from omlx_daemon.worker.cache.checkpoints import Checkpoints
 from omlx_daemon.worker.cache.gate import Gate
 from omlx_daemon.worker.cache.hashing import Chain, Image, root
@@ -51,8 +51,7 @@ class Store:
         self._pins: dict[str, frozenset[bytes]] = {}
         self._sweep_above = _SWEEP_ABOVE
         for tier in tiers:
-            for name in tier.names():
-                self._index.add(name.hash, name.parent, name.tokens)
+            self.learn(tier.names())
 
     def match(
         self,
@@ -64,6 +63,11 @@ class Store:
     ) -> Lease:
         """Return a lease on what is stored of this prompt. Raises ValueError for a token id that is none."""
         return Lease(self, Chain(root(self._fingerprint, salt), tokens, images), options or LeaseOptions())
+
+    def learn(self, names: Iterable[BlockName]) -> None:
+        """Take note of blocks that lie in a tier and were not stored here."""
+        for name in names:
+            self._index.add(name.hash, name.parent, name.tokens)
 
     def tick(self) -> None:
         """Do what was put off: offer again what found no room. Call it once each tick."""

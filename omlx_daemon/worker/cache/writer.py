@@ -14,7 +14,7 @@ from pathlib import Path
 from omlx_daemon.coldstore import blockfile
 from omlx_daemon.coldstore.names import BlockName, Part
 from omlx_daemon.worker.cache import metadata
-from omlx_daemon.worker.cache.ledger import Budget, Ledger
+from omlx_daemon.worker.cache.ledger import Budget, Ledger, WriteFailed
 from omlx_daemon.worker.cache.payload import Block
 from omlx_daemon.worker.cache.tier import Answer, Dropped
 
@@ -58,6 +58,7 @@ class Writer:
     ) -> None:
         """Write into the namespace `space`; `prepare` makes it again when it has vanished."""
         self._space, self._stored, self._prepare = space, stored, prepare
+        self._ledger = ledger
         self._budget = Budget(ledger, batch_bytes)
         self._queue_bytes, self._fsync = queue_bytes, fsync
         self._queue: OrderedDict[Key, Block] = OrderedDict()
@@ -166,7 +167,7 @@ class Writer:
     def _write(self, block: Block) -> int:
         tensors, details = block.payload.tensors(), metadata.encode(block.ids)
         size_bytes = blockfile.file_bytes(block.name, tensors, details)
-        if not self._budget.take(size_bytes):
+        if not self._budget.take(size_bytes, block.name.parent):
             raise _NoRoom(errno.EDQUOT, "the cache's quota grants no room")
         try:
             return self._write_or_prepare(block.name, tensors, details)
@@ -201,6 +202,8 @@ class Writer:
                 self._remove(key)
                 self.written.dropped += 1
             self._pause_s = min(LONGEST_PAUSE_S, max(FIRST_PAUSE_S, 2 * self._pause_s))
+        if isinstance(error, OSError) and not isinstance(error, _NoRoom):
+            self._ledger.note(WriteFailed(error.errno or errno.EIO, error.strerror or str(error)))
         if not self._warned:
             LOG.warning("the cold tier cannot write, the cache goes on in memory: %s", error)
             self._warned = True
