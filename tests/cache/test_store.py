@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omlx_daemon.coldstore.names import Part
 from omlx_daemon.worker.cache.cold import ColdTier
 from omlx_daemon.worker.cache.hashing import Image
 from omlx_daemon.worker.cache.hot import HotTier
@@ -94,6 +95,14 @@ def test_an_aborted_prefill_without_its_cache_keeps_its_full_blocks() -> None:
     prefill(lease, prompt, 0, 300, upto=1200)
     lease.release()
     assert serve(store, prompt, ROWS).tokens == 1024
+
+
+def test_a_position_beyond_the_known_tokens_is_an_error() -> None:
+    store, prompt = hot_store(), story(5, 300)
+    lease = store.match(prompt)
+    restore(lease, threading.Event())
+    with pytest.raises(ValueError, match="more than the 300"):
+        lease.finish([*prompt, 1], 301)
 
 
 def test_salts_and_images_and_fingerprints_do_not_share() -> None:
@@ -262,6 +271,34 @@ def test_a_tail_gives_way_to_what_begins_with_it() -> None:
         talk += story(180 + turn, 100)
     (hot,) = store.stats().tiers
     assert hot.size_bytes == 800 * 4
+
+
+@pytest.mark.parametrize("needs", [HYBRID, STATE, MIXED], ids=str)
+def test_a_conversation_keeps_the_state_of_its_last_turns_alone(needs: Needs) -> None:
+    store, talk = hot_store(needs), story(22, 300)
+    ends: list[int] = []
+    for turn in range(8):
+        answer = story(220 + turn, 80)
+        assert serve(store, talk, needs, answer=answer).tokens == (ends[-1] if ends else 0)
+        ends.append(len(talk) + 80)
+        talk = talk + answer + story(230 + turn, 40)
+    hot = store._shelf._tiers[0]
+    states = [name for name in hot.names() if name.part is Part.STATE]
+    assert len(states) <= 3 + 2
+    for end in ends[-3:]:
+        assert peek(store, talk[:end] + story(5, 50)).position == end
+
+
+@pytest.mark.parametrize("needs", [HYBRID, STATE, MIXED], ids=str)
+def test_a_state_that_two_conversations_went_on_from_stays(needs: Needs) -> None:
+    store, trunk = hot_store(needs), story(23, 300)
+    serve(store, trunk, needs)
+    for branch in range(2):
+        talk = trunk + story(240 + branch, 50)
+        for turn in range(6):
+            serve(store, talk, needs)
+            talk = talk + story(250 + 10 * branch + turn, 60)
+    assert peek(store, trunk + story(5, 50)).position == 300
 
 
 def test_invalidate_forgets_all() -> None:

@@ -15,16 +15,23 @@ class Checkpoints:
 
     def __init__(self, prompt_tokens: int, extra: Iterable[int] = (), every: int = EVERY_TOKENS) -> None:
         """Choose the last full block of the prompt, its end but for one token, multiples of `every`, and `extra`."""
+        extra = tuple(extra)
         last = prompt_tokens - 1
         self.prompt_end = last
         self._every = every
+        self._lasting = {*extra}
         chosen = {last, last // BLOCK_TOKENS * BLOCK_TOKENS, *extra, *range(every, last, every)}
         self._positions: list[int] = sorted(position for position in chosen if 0 < position <= last)
 
     def add(self, position: int) -> None:
         """Choose one position more."""
+        self._lasting.add(position)
         if position not in self._positions:
             insort(self._positions, position)
+
+    def is_lasting(self, position: int) -> bool:
+        """Return whether other prompts are likely to go on from a chosen position."""
+        return position in self._lasting or position % self._every == 0
 
     def after(self, position: int) -> int:
         """Return the next position that is chosen."""

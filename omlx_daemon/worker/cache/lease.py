@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from omlx_daemon.worker.cache.checkpoints import Checkpoints
 from omlx_daemon.worker.cache.hashing import Chain
+from omlx_daemon.worker.cache.lineage import Turn
 from omlx_daemon.worker.cache.loading import Loading
 from omlx_daemon.worker.cache.payload import Unusable
 from omlx_daemon.worker.cache.plan import Plan, Stop
@@ -71,6 +72,7 @@ class Lease:
         self._awaited: tuple[Lease, int] | None = None
         self._loading: Loading | None = None
         self._last_plan = Plan(0, 0, Stop.OFF)
+        self._before: tuple[Turn, ...] = ()
         self.state = LeaseState.LOADING
         self._begin(options.share)
 
@@ -123,6 +125,8 @@ class Lease:
         restored = Restored(plan.position, cache, loading.by_tier() if loading else {}, stop)
         if self._recorder is not None:
             self._recorder.position = restored.tokens
+        if restored.tokens:
+            self._before = self._store.lineage.resume(self._chain.ending_at(restored.tokens).hash)
         took_s = time.monotonic() - began_s + (loading.spent_s if loading else 0.0)
         self._store.count(self._prompt_tokens, restored, took_s)
         self._store.complete(plan)
@@ -147,14 +151,22 @@ class Lease:
             self._chain.extend(tokens)
 
     def commit(self, source: object, position: int) -> None:
-        """Keep what `source`, the live model cache with `position` tokens, has more than last time."""
+        """Keep what `source`, the live model cache with `position` tokens, has more than last time.
+
+        Raises ValueError where `extend` was not told of the tokens.
+        """
         if self._recorder is not None and position > self._recorder.position:
             self._record(source, position, ends=False)
 
     def finish(self, source: object | None, position: int) -> None:
-        """Keep the rest, the tail too, and end. Also for an aborted sequence; None where no cache is left."""
+        """Keep the rest, the tail too, and end. Also for an aborted sequence; None where no cache is left.
+
+        Raises ValueError where `extend` was not told of the tokens.
+        """
         if self._recorder is not None and source is not None and position:
-            self._record(source, min(position, len(self._chain)), ends=True)
+            self._record(source, position, ends=True)
+        if self._recorder is not None and self._store.needs_checkpoints:
+            self._store.supersede(self._store.lineage.end(self._before, self._recorder.turn))
         self.release()
 
     def release(self) -> None:
@@ -216,6 +228,8 @@ class Lease:
 
     def _record(self, source: object, position: int, ends: bool) -> None:
         assert self._recorder is not None
+        if position > len(self._chain):
+            raise ValueError(f"{position} tokens are more than the {len(self._chain)} that the lease was told of")
         try:
             self._recorder.commit(source, position, ends)
         except Unusable as error:

@@ -9,6 +9,7 @@ from omlx_daemon.coldstore.names import BLOCK_TOKENS, BlockName, Part
 from omlx_daemon.worker.cache.checkpoints import Checkpoints
 from omlx_daemon.worker.cache.hashing import Chain, Place
 from omlx_daemon.worker.cache.index import Index
+from omlx_daemon.worker.cache.lineage import Turn
 from omlx_daemon.worker.cache.payload import Block, Codec
 from omlx_daemon.worker.cache.shelf import Shelf
 
@@ -37,6 +38,7 @@ class Recorder:
         """Begin with a model cache that holds `position` tokens, all of them stored already."""
         self._chain, self._index, self._shelf, self._codec = chain, index, shelf, codec
         self._published = published
+        self.turn = Turn()
         self.checkpoints = checkpoints
         self.position = position
         """Tokens committed so far."""
@@ -59,10 +61,18 @@ class Recorder:
             stops.append(position)
         blocks = self._token_parts(source, places)
         for stop in stops:
-            blocks += self._checkpoint_parts(source, stop, position, blocks)
+            parts = self._checkpoint_parts(source, stop, position, blocks)
+            self._note(parts, stop, ends and stop == position)
+            blocks += parts
         self._codec.settle([block.payload for block in blocks])
         self._keep(blocks, places, position)
         self.position = position
+
+    def _note(self, parts: list[Block], stop: int, ends: bool) -> None:
+        """Remember the parts that serve this sequence's continuation alone."""
+        if not self.checkpoints.is_lasting(stop):
+            names = [part.name for part in parts if part.name.part is Part.STATE or part.name.tokens < BLOCK_TOKENS]
+            (self.turn.end if ends else self.turn.prompt).extend(names)
 
     def _filled(self, position: int) -> Iterator[Place]:
         for block in range(self.position // BLOCK_TOKENS, position // BLOCK_TOKENS):

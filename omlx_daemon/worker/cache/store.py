@@ -12,6 +12,7 @@ from omlx_daemon.worker.cache.hashing import Chain, Image, root
 from omlx_daemon.worker.cache.index import Index
 from omlx_daemon.worker.cache.inflight import InFlight
 from omlx_daemon.worker.cache.lease import Lease, LeaseOptions, Restored
+from omlx_daemon.worker.cache.lineage import Lineage
 from omlx_daemon.worker.cache.loading import Loading
 from omlx_daemon.worker.cache.payload import Codec
 from omlx_daemon.worker.cache.plan import Plan
@@ -48,6 +49,7 @@ class Store:
         self._gate = Gate()
         self._in_flight: InFlight[Lease] = InFlight()
         self._counters = Counters()
+        self.lineage = Lineage()
         self._pins: dict[str, frozenset[bytes]] = {}
         self._sweep_above = _SWEEP_ABOVE
         for tier in tiers:
@@ -210,6 +212,11 @@ class Store:
         names = [piece.held.name for piece in plan.pieces if piece.held.at_hand]
         nodes = [self._index.get(name.hash) for name in names]
         self._shelf.complete((name, node.ids) for name, node in zip(names, nodes, strict=True) if node)
+
+    def supersede(self, names: list[BlockName]) -> None:
+        """Give up parts that newer ones replace."""
+        if names:
+            self._shelf.supersede(names)
 
     def _apply_pins(self) -> None:
         hashes = frozenset().union(*self._pins.values())
