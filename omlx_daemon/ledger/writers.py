@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from errno import EEXIST, EISDIR, ELOOP, ENOTDIR
 
 from omlx_daemon.coldstore.files import look_at
 from omlx_daemon.coldstore.layout import NAMESPACE_FILE, QUARANTINE, is_fingerprint
@@ -11,6 +12,8 @@ from omlx_daemon.ledger.eviction import Victim
 from omlx_daemon.ledger.policy import UNLIMITED, Reason, Refusal, WritePolicy
 from omlx_daemon.ledger.space import Space
 from omlx_daemon.ledger.upkeep import Upkeep
+
+_ONE_BLOCKS_LOSS = (EEXIST, ENOTDIR, EISDIR, ELOOP)
 
 
 class Writers(Upkeep):
@@ -102,9 +105,13 @@ class Writers(Upkeep):
                     self._note_quarantine(space, filename)
 
     def failed(self, owner: str, error: OSError) -> None:
-        """Note that a writer met a failing disk: nothing is granted until a trial succeeds."""
-        with self._lock:
-            self._health.failed("writing a block", error)
+        """Note that a writer met a failing disk: nothing is granted until a trial succeeds.
+
+        Something foreign in one block's place is that block's loss alone.
+        """
+        if error.errno not in _ONE_BLOCKS_LOSS:
+            with self._lock:
+                self._health.failed("writing a block", error)
 
     def discard(self, namespace: str, filenames: Iterable[str]) -> int:
         """Remove blocks that their writer wants no more, pinned ones left; return how many went."""

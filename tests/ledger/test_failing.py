@@ -70,6 +70,20 @@ def test_a_writer_that_meets_a_full_disk_stops_all_until_a_trial_succeeds(bench:
     assert bench.ledger.reserve("b", MODELS["b"], 1) == 1
 
 
+def test_a_link_in_one_blocks_place_costs_that_block_alone(bench: Bench) -> None:
+    name = block("x")
+    bench.path("a", name).parent.mkdir()
+    bench.path("a", name).symlink_to("elsewhere")
+    count_bytes = blockfile.file_bytes(name, tensors(4096), {})
+    assert bench.ledger.reserve("a", MODELS["a"], count_bytes)
+    with pytest.raises(FileExistsError) as caught:
+        bench.write("a", name, 4096)
+    bench.ledger.failed("a", caught.value)
+    bench.ledger.give_back("a", MODELS["a"], count_bytes)
+    assert not bench.ledger.degraded
+    assert bench.store("a", block("y"))
+
+
 def test_a_directory_that_was_deleted_is_made_anew(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.chain("a", "x", 3)
     shutil.rmtree(bench.root)
