@@ -7,6 +7,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from errno import EEXIST
 from pathlib import Path
 from types import TracebackType
 
@@ -185,7 +186,7 @@ def _length(space: int, name: BlockName) -> int | None:
     except FileNotFoundError:
         return None
     if not stat.S_ISREG(found.st_mode):
-        raise FileExistsError(f"{name.filename} is not a regular file")
+        raise FileExistsError(EEXIST, f"{name.filename} is not a regular file")
     return found.st_size
 
 
