@@ -32,7 +32,8 @@ def write(folder: Path, layers: int) -> None:
     """Write the model, one file a layer."""
     folder.mkdir(parents=True)
     config = CONFIG | {"num_hidden_layers": layers}
-    model: Any = llama.Model(llama.ModelArgs.from_dict(config))
+    arguments: Any = llama.ModelArgs
+    model: Any = llama.Model(arguments.from_dict(config))
     model.set_dtype(mx.bfloat16)
     for number in range(layers):
         _save(folder / f"model-{number:03}.safetensors", f"model.layers.{number}.", model.model.layers[number])
