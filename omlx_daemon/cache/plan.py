@@ -42,7 +42,8 @@ def plan(
     settings: CacheSettings, home_cache: Path, memory_bytes: int, volume_bytes: Callable[[Path], int] | None = None
 ) -> CachePlan:
     """Return the plan of `settings`, whose units are checked already; `home_cache` is the default directory."""
-    root = Path(settings.dir).expanduser().absolute() if settings.dir else home_cache
+    # A relative path is the home's, wherever the daemon was started from.
+    root = home_cache.parent / Path(settings.dir).expanduser() if settings.dir else home_cache
     disk_bytes = (volume_bytes or volume)(root)
     return CachePlan(
         root=root,
