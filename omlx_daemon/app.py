@@ -49,7 +49,7 @@ def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner
     cache = CacheService(plan(settings.cache, paths.cache, memory_bytes), namespaces.of, namespaces.bits)
     pool = Pool(registry.resolve, spawn, state, PoolSettings.of(settings, memory_bytes), memory, caches=cache)
     puller = Puller(paths, settings)
-    models = ModelService(registry, puller, pool.rows)
+    models = ModelService(registry, puller, pool.rows, namespaces.bits)
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop)
     admin = Admin(cache, pool, registry.resolve, lambda: namespaces.all(registry.scan()))
     app = create_app(pool, models, pool, daemon, settings, cache=admin)

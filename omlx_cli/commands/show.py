@@ -12,6 +12,12 @@ from omlx_cli.naming import model_argument
 from omlx_cli.options import common
 from omlx_cli.table import age, pairs
 
+_KV_STORE = {
+    16: "as computed",
+    8: "8-bit: smaller, costs little (docs/cache.md has the figures)",
+    4: "4-bit: smallest, lossy: answers after a restored prefix differ (docs/cache.md has the figures)",
+}
+
 
 @click.command("show")
 @click.argument("model")
@@ -44,6 +50,7 @@ def _rows(detail: ModelDetail) -> list[tuple[str, str]]:
         ("quantization", model.quantization),
         ("context", f"{model.context_tokens} tokens" if model.context_tokens else ""),
         ("size", format_bytes(model.size_bytes)),
+        ("kv store", _KV_STORE.get(detail.kv_store_bits, f"{detail.kv_store_bits}-bit")),
         ("license", detail.license),
         ("source", model.source),
         ("origin", detail.origin),

@@ -149,6 +149,8 @@ class ModelDetail(Reply, frozen=True, kw_only=True):
     license: str = ""
     parameters: int = 0
     chat_template: str = ""
+    kv_store_bits: int = 16
+    """Bits in which the KV cache stores its rows; 16 stores them as they are."""
     config: dict[str, object] = {}
 
 

@@ -14,7 +14,7 @@ _TEMPLATE = "chat_template.jinja"
 _PARTS = (".scales", ".biases")
 
 
-def of(spec: ModelSpec, row: ModelInfo) -> ModelDetail:
+def of(spec: ModelSpec, row: ModelInfo, kv_store_bits: int) -> ModelDetail:
     """Return the details of `spec`; a part that cannot be read is empty, its reason stands in the row's problem."""
     path = Path(spec.path)
     config = folder.look(path).config
@@ -25,6 +25,7 @@ def of(spec: ModelSpec, row: ModelInfo) -> ModelDetail:
         license=spec.license,
         parameters=_parameters(path, config),
         chat_template=_template(path),
+        kv_store_bits=kv_store_bits,
         config=config,
     )
 

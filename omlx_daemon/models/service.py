@@ -20,10 +20,13 @@ SlotsView = Callable[[], tuple[SlotInfo, ...]]
 class ModelService:
     """Implements `core.ports.Models`. Disk work runs on a thread, so that the event loop never waits for it."""
 
-    def __init__(self, registry: Registry, puller: Puller, slots_view: SlotsView) -> None:
+    def __init__(
+        self, registry: Registry, puller: Puller, slots_view: SlotsView, kv_store_bits: Callable[[ModelSpec], int]
+    ) -> None:
         self._registry = registry
         self._puller = puller
         self._slots = slots_view
+        self._kv_store_bits = kv_store_bits
 
     async def list(self) -> list[ModelInfo]:
         """Return every model found, by name."""
@@ -34,7 +37,7 @@ class ModelService:
     async def show(self, name: str) -> ModelDetail:
         """Return one model in detail. Raises OmlxError(MODEL_NOT_FOUND)."""
         spec = await asyncio.to_thread(self._registry.resolve, name)
-        return await asyncio.to_thread(detail.of, spec, info.of(spec, self._slots()))
+        return await asyncio.to_thread(detail.of, spec, info.of(spec, self._slots()), self._kv_store_bits(spec))
 
     async def remove(self, name: str) -> str:
         """Delete a model's files; return what was done. Raises OmlxError (not found, in use, not ours)."""

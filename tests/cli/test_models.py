@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pexpect
 import pytest
 
@@ -85,6 +86,12 @@ def test_show(daemon: StandIn, omlx: Omlx) -> None:
     assert omlx("show", "smollm2", "--template").out == "{{ messages }}\n"
     assert json.loads(omlx("show", "smollm2", "--json").out)["parameters"] == 134_515_008
     assert daemon.asked(routes.SHOW) == [{"model": "smollm2"}] * 3
+
+
+@pytest.mark.parametrize(("bits", "said"), [(16, "as computed"), (8, "costs little"), (4, "lossy")])
+def test_show_says_what_fewer_stored_bits_cost(daemon: StandIn, omlx: Omlx, bits: int, said: str) -> None:
+    daemon.says("POST", routes.SHOW, reply(msgspec.structs.replace(DETAIL, kv_store_bits=bits)))
+    assert said in next(line for line in omlx("show", "smollm2").out.splitlines() if line.startswith("kv store"))
 
 
 def test_rm_off_a_terminal_needs_yes(daemon: StandIn, omlx: Omlx) -> None:

@@ -28,7 +28,7 @@ ID = "some-org/Tiny-4bit"
 
 def service_of(paths: Paths, *slots: SlotInfo, settings: Settings | None = None) -> ModelService:
     settings = settings or Settings()
-    return ModelService(Registry(paths, settings), Puller(paths, settings), lambda: slots)
+    return ModelService(Registry(paths, settings), Puller(paths, settings), lambda: slots, lambda _: 8)
 
 
 def slot(name: str, state: SlotState = SlotState.IDLE) -> SlotInfo:
@@ -73,6 +73,7 @@ def test_show_tells_everything(paths: Paths) -> None:
     assert detail.chat_template == "{{ messages }}"
     assert detail.config["model_type"] == "llama"
     assert len(detail.fingerprint) == 64
+    assert detail.kv_store_bits == 8
 
 
 def test_remove_deletes_what_is_ours_and_the_hubs(paths: Paths, hub_cache: Path) -> None:
