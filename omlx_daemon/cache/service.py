@@ -19,6 +19,9 @@ from omlx_daemon.ledger.policy import Removed
 from omlx_daemon.wire.cache import CacheStart
 
 UPKEEP_S = 30.0
+LOOK_S = 2.0
+"""How soon a failing directory is noticed and tried again; twice as long after each try in vain."""
+MAX_DOUBLINGS = 4
 RESCAN_EVERY = 10
 """Upkeeps between two looks at the whole directory."""
 
@@ -57,15 +60,27 @@ class CacheService:
             self._opened = asyncio.create_task(self._open_ledger())
 
     async def run(self) -> None:
-        """Keep limits and accounts until cancelled."""
-        for count in itertools.count(1):
-            await asyncio.sleep(UPKEEP_S)
-            ledger = await self.ledger()
-            if ledger is not None:
-                await asyncio.to_thread(ledger.maintain)
-                self._count(ledger)
-                if count % RESCAN_EVERY == 0:
-                    await asyncio.to_thread(ledger.rescan)
+        """Keep limits and accounts until cancelled; a directory that failed is tried again, soon at first."""
+        ledger = await self.ledger()
+        if ledger is None:
+            return
+        clock, upkeeps = asyncio.get_running_loop().time, itertools.count(1)
+        upkeep_s, tries = clock() + UPKEEP_S, 0
+        while True:
+            await asyncio.sleep(min(UPKEEP_S, LOOK_S * 2**tries))
+            if ledger.degraded:
+                tries = 0 if await asyncio.to_thread(ledger.probe) else min(tries + 1, MAX_DOUBLINGS)
+                continue
+            tries = 0
+            if clock() >= upkeep_s:
+                upkeep_s = clock() + UPKEEP_S
+                await self._keep_up(ledger, rescan=next(upkeeps) % RESCAN_EVERY == 0)
+
+    async def _keep_up(self, ledger: Ledger, *, rescan: bool) -> None:
+        await asyncio.to_thread(ledger.maintain)
+        if rescan:
+            await asyncio.to_thread(ledger.rescan)
+        self._count(ledger)
 
     async def open(self, spec: ModelSpec) -> Session:
         """Return the cache of a worker that is about to start."""
