@@ -44,14 +44,14 @@ class _Count:
 def export(root: Path, model: str, target: Path) -> PruneReport:
     """Write the blocks of `model` to the new file `target`; return what went in. Raises OmlxError."""
     layout, count = Layout(root), _Count()
-    spaces = [space for space in _spaces(layout) if read_namespace(space).model == model]
-    if not spaces:
+    spaces = {space: scan_namespace(space).blocks for space in _spaces(layout) if read_namespace(space).model == model}
+    if not any(spaces.values()):
         raise OmlxError(Code.NOT_FOUND, f"nothing of {model} is stored", "omlx cache ls  shows what is")
     try:
         with target.open("xb") as file, tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
-            for space in spaces:
+            for space, blocks in spaces.items():
                 _add(tar, space / NAMESPACE_FILE, f"{space.name}/{NAMESPACE_FILE}")
-                for found in scan_namespace(space).blocks:
+                for found in blocks:
                     name = names.parse(found.filename)
                     if name is not None and _add(tar, block_path(space, name), f"{space.name}/{found.filename}"):
                         count.add(model, found.size_bytes)

@@ -1,0 +1,95 @@
+"""The cache's commands against a daemon with a model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omlx_cli.contract import routes
+from tests.cachewire.driving import ANSWER_TOKENS, MODEL, Client, story, until
+
+pytestmark = pytest.mark.model
+SYSTEM = "You are a ship's cook who answers in one short sentence. " * 24
+
+
+def command(client: Client, *words: str, code: int = 0) -> str:
+    done = client.home.run("cache", *words)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+def verified(client: Client, **body: object) -> dict[str, Any]:
+    with client.send("POST", routes.CACHE_VERIFY, body) as response:
+        lines = [json.loads(line) for line in response.read().splitlines()]
+    assert lines[-1]["type"] == "done", lines
+    found: dict[str, Any] = lines[-1]["report"]
+    return found
+
+
+@pytest.mark.timeout(240)
+def test_the_commands_do_what_they_say(client: Client, tmp_path: Path) -> None:
+    client.load()
+    prompt = story(300)
+    first = client.ask(prompt)
+    client.await_files(300 + ANSWER_TOKENS)
+    pin_and_warm(client, tmp_path)
+    until(lambda: is_written(client))
+    assert verified(client)["damaged"] == 0
+
+    archive = tmp_path / "blocks.tar"
+    files = client.files()
+    assert f"exported {len(files)} files" in command(client, "export", MODEL, str(archive))
+    assert "exists already" in command(client, "export", MODEL, str(archive), code=2)
+
+    command(client, "clear", "--yes")
+    assert client.ask(prompt, cache_store=False).computed == 300
+    assert client.ask(prompt, cache_store=False).computed == 300
+    pinned = client.chat([{"role": "system", "content": SYSTEM}, {"role": "user", "content": "Hello?"}])[1]
+    assert pinned.computed < 40
+
+    command(client, "unpin", "cook")
+    command(client, "clear", "--yes")
+    until(lambda: not client.files())
+    assert "imported" in command(client, "import", str(archive))
+    assert set(files) <= set(client.files())
+    again = client.ask(prompt)
+    assert (again.tokens, again.cold) == (first.tokens, 299)
+
+    assert "would remove" in command(client, "prune", "--older-than", "0", "--dry-run")
+    assert client.files()
+    command(client, "prune", "--older-than", "0", "--yes")
+    until(lambda: not client.files())
+
+
+def pin_and_warm(client: Client, tmp_path: Path) -> None:
+    text = tmp_path / "system.txt"
+    text.write_text(SYSTEM)
+    assert "pinned cook" in command(client, "pin", "cook", "--system", str(text), "--model", MODEL)
+    pin = client.call("GET", routes.CACHE_PINS)["pins"][0]
+    assert (pin["label"], pin["blocks"]) == ("cook", 2)
+    for question in ("Hello?", "What is for dinner?"):
+        found = client.chat([{"role": "system", "content": SYSTEM}, {"role": "user", "content": question}])[1]
+        assert found.computed < 20
+
+    warm = {"model": MODEL, "text": "An old ship sails to the north. " * 12}
+    computed = client.call("POST", routes.CACHE_WARM, warm)
+    assert computed["computed_tokens"] == computed["prompt_tokens"] > 60
+    assert client.call("POST", routes.CACHE_WARM, warm)["computed_tokens"] == 1
+
+
+def is_written(client: Client) -> bool:
+    """Return whether what lies in memory lies on disk too."""
+    figures = client.figures()
+    return bool(figures["cold"]["parts"] == figures["hot"]["parts"] and not figures["cold"]["queued_parts"])
+
+
+def test_an_archive_that_is_none_is_refused(client: Client, tmp_path: Path) -> None:
+    client.load()
+    bad = tmp_path / "bad.tar"
+    bad.write_text("no archive")
+    assert "is no archive of blocks" in command(client, "import", str(bad), code=2)
+    assert "there is no pin" in command(client, "unpin", "nothing", code=3)
+    assert "nothing of" in command(client, "export", MODEL, str(tmp_path / "empty.tar"), code=3)
