@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socketserver
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -128,14 +127,6 @@ class StandIn:
             uptime_s=3725.0,
         )
         return Status(daemon=info, requests_total=3, memory_limit_bytes=8_000_000_000, memory_used_bytes=271_000_000)
-
-
-def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Return when `holds` is true. Raises AssertionError where it does not come true."""
-    deadline_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline_s, "it never came true"
-        time.sleep(0.01)
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):

