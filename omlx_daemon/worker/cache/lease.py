@@ -213,7 +213,7 @@ class Lease:
             return 0
         if not self._store.needs_checkpoints:
             return shared_tokens
-        if shared_tokens > self._recorder.position:
+        if self._recorder.position < shared_tokens <= self._recorder.checkpoints.prompt_end:
             self._recorder.checkpoints.add(shared_tokens)
         return self._recorder.checkpoints.last_up_to(shared_tokens)
 

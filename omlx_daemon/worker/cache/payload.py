@@ -24,6 +24,10 @@ class Unusable(Exception):
     """Arrays or a file that are not what the model's layout promises. Says why."""
 
 
+class NotAlive(Unusable):
+    """Rows that the live cache has no longer, or not yet."""
+
+
 class Payload(Protocol):
     """One part of one block: evaluated, contiguous, never changed. Any thread may read its tensors."""
 
@@ -82,7 +86,8 @@ class Codec(Protocol):
     def capture(self, source: object, part: Part, start: int, end: int) -> Payload:
         """Take a copy of rows [start, end) (of the state after `end` tokens) from a live cache.
 
-        The copy is made by the next `settle`. Raises Unusable where the rows are not there.
+        The copy is made by the next `settle`. Raises NotAlive where the rows are not there,
+        Unusable where they are not what they should be.
         """
         ...
 

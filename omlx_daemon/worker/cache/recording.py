@@ -10,7 +10,7 @@ from omlx_daemon.worker.cache.checkpoints import Checkpoints
 from omlx_daemon.worker.cache.hashing import Chain, Place
 from omlx_daemon.worker.cache.index import Index
 from omlx_daemon.worker.cache.lineage import Turn
-from omlx_daemon.worker.cache.payload import Block, Codec
+from omlx_daemon.worker.cache.payload import Block, Codec, NotAlive
 from omlx_daemon.worker.cache.shelf import Shelf
 
 
@@ -92,7 +92,12 @@ class Recorder:
         blocks: list[Block] = []
         if needs.windows:
             rows = {block.name.hash: block.name.rows for block in taken if block.name.part is Part.WINDOW}
-            blocks += self._window_parts(source, stop, rows)
+            try:
+                blocks += list(self._window_parts(source, stop, rows))
+            except NotAlive:
+                # A prompt's last token and the first of its answer are computed as one step, and the window moves on.
+                if stop == position:
+                    raise
         if needs.state and stop == position:
             place = self._chain.ending_at(stop)
             if self._shelf.lookup(place.hash, Part.STATE) is None:

@@ -16,7 +16,7 @@ from omlx_daemon.worker.backend.kv.payloads import KvPayload, Spec, in_file_orde
 from omlx_daemon.worker.backend.kv.precision import EXACT_BITS, Precision
 from omlx_daemon.worker.backend.kv.raw import AnyStream, stacked
 from omlx_daemon.worker.backend.kv.rows import Arrays, Rows, Source, live_rows, live_state
-from omlx_daemon.worker.cache.payload import Buffer, Needs, Payload, Unusable
+from omlx_daemon.worker.cache.payload import Buffer, Needs, NotAlive, Payload, Unusable
 
 STAGING_BYTES = 128 << 20
 
@@ -84,7 +84,7 @@ class KvCodec:
             live = self._live_rows(source, number)
             low, high = start - live.first, end - live.first
             if low < 0 or high > live.count:
-                raise Unusable(f"rows {start} to {end} of layer {self._layout.leaves[number].path[0]} are not alive")
+                raise NotAlive(f"rows {start} to {end} of layer {self._layout.leaves[number].path[0]} are not alive")
             for field in group.fields:
                 slices[field.name].append(_checked(field, live.arrays[field.name])[0, :, low:high])
         taken = {}
