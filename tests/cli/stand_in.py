@@ -16,6 +16,7 @@ from omlx_cli import __version__
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import DaemonInfo, DaemonState, Done, Health, PsReply, Status
 from omlx_cli.contract.errors import Code, ErrorBody, ErrorReply
+from tests.waiting import wait_until
 
 PS_TABLE = "NAME     SIZE    STATE\nsmollm2  271 MB  idle\n"
 BREAK = b"<hang up>"
