@@ -108,7 +108,8 @@ class Host:
             clock=time.monotonic,
             prefixes=Prefixes(cache.store, model),
         )
-        self._intake.start(Preparer(loaded.tokenizer, loaded.tokenizer, loaded.facts))
+        marks = cache.store.needs_checkpoints
+        self._intake.start(Preparer(loaded.tokenizer, loaded.tokenizer, loaded.facts, marks_boundaries=marks))
         self.serving = True
         self._progress("ready", 1.0)
         self._outbox.put(loaded.ready, engine.report())

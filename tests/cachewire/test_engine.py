@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Text, Usage
-from omlx_daemon.core.requests import CachePolicy, GenerationRequest, Sampling, TokenPrompt
+from omlx_daemon.core.requests import CachePolicy, ChatPrompt, GenerationRequest, Message, Sampling, TokenPrompt
 from omlx_daemon.worker.backend.kv.opening import open_codec
 from omlx_daemon.worker.backend.runner import BatchRunner
 from omlx_daemon.worker.cache.hot import HotTier
@@ -31,8 +31,8 @@ LENGTHS = (2, 30, 45, 256, 300, 515)
 class Numbers:
     """A tokenizer whose tokens are numbers."""
 
-    def encode_chat(self, prompt: object) -> list[int]:
-        raise AssertionError("these tests send tokens")
+    def encode_chat(self, prompt: ChatPrompt) -> list[int]:
+        return [token for message in prompt.messages for token in (len(message.role), *map(ord, message.content))]
 
     def encode_text(self, text: str) -> list[int]:
         raise AssertionError("these tests send tokens")
@@ -64,14 +64,15 @@ class Bench:
         runner = BatchRunner(model)
         self.engine = Engine(runner, self.tickets, 8, 0.3, time.monotonic, Prefixes(self.store, name))
         facts = ModelFacts(context_tokens=8192, vocabulary_tokens=tiny.VOCABULARY)
-        self._preparer = Preparer(Numbers(), Numbers(), facts)
+        marks = self.store.needs_checkpoints
+        self._preparer = Preparer(Numbers(), Numbers(), facts, marks_boundaries=marks)
         self.events: dict[str, list[Event]] = {}
 
-    def submit(self, prompt: list[int], policy: CachePolicy | None = None) -> Ticket:
+    def submit(self, prompt: list[int] | ChatPrompt, policy: CachePolicy | None = None) -> Ticket:
         request = GenerationRequest(
             id=f"r{len(self.events)}",
             model="it",
-            prompt=TokenPrompt(token_ids=tuple(prompt)),
+            prompt=TokenPrompt(token_ids=tuple(prompt)) if isinstance(prompt, list) else prompt,
             sampling=Sampling(temperature=0.0, max_tokens=ANSWER),
             cache=policy or CachePolicy(),
         )
@@ -90,7 +91,7 @@ class Bench:
         while self.engine.busy:
             self.tick()
 
-    def ask(self, *prompts: list[int]) -> list[list[int]]:
+    def ask(self, *prompts: list[int] | ChatPrompt) -> list[list[int]]:
         """Answer prompts that come together."""
         tickets = [self.submit(prompt) for prompt in prompts]
         self.run()
@@ -177,6 +178,20 @@ def test_warming_keeps_the_whole_prompt_and_answers_nothing(name: str) -> None:
     longer = bench.submit([*prompt, *words(11, 10)])
     bench.run()
     assert bench.usage(longer).cached_hot_tokens == 300
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3_text", "gpt_oss", "qwen3_next", "mamba2", "recurrent_gemma"])
+def test_the_second_chat_with_a_system_text_begins_after_it(name: str) -> None:
+    bench, system = Bench(name), Message(role="system", content="A cook at sea. " * 30)
+    chats = [
+        ChatPrompt(messages=(system, Message(role="user", content=text))) for text in ("Dinner?", "And what to drink?")
+    ]
+    expected = [Bench(name, cached=False).ask(chat)[0] for chat in chats]
+    assert bench.ask(chats[0]) == expected[:1]
+    ticket = bench.submit(chats[1])
+    bench.run()
+    assert bench.tokens(ticket) == expected[1]
+    assert bench.usage(ticket).cached_hot_tokens == 1 + len(system.content) + 1
 
 
 def test_a_failing_cache_harms_no_request(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

@@ -38,9 +38,9 @@ def test_an_answer_does_not_depend_on_where_its_prefix_came_from(client: Client)
     first = {length: ask(client, length) for length in LENGTHS}
     assert all((reply.hot, reply.cold) == (0, 0) for reply in first.values())
     check(client, first, LENGTHS, "hot")
-    client.await_files(*(length + ANSWER_TOKENS for length in LENGTHS))
 
     client.restart()
+    client.await_files(*(length + ANSWER_TOKENS for length in LENGTHS))
     check(client, first, LENGTHS, "cold")
     check(client, first, FEW, "hot")
 

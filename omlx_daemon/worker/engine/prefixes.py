@@ -96,7 +96,7 @@ class Prefixes:
 
     def _match(self, sequence: Sequence) -> None:
         policy = sequence.cache
-        options = LeaseOptions(store=not policy.no_store)
+        options = LeaseOptions(store=not policy.no_store, boundaries=sequence.boundaries)
         try:
             sequence.lease = self.store.match(sequence.prompt, salt=policy.salt, options=options)
         except Exception:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import takewhile
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.errors import prompt_too_long
@@ -17,6 +16,7 @@ from omlx_daemon.core.requests import (
     TextPrompt,
 )
 from omlx_daemon.worker.engine.answer import Answer
+from omlx_daemon.worker.engine.boundaries import Boundaries
 from omlx_daemon.worker.engine.plan import decide
 from omlx_daemon.worker.engine.ports import Encoder, ModelFacts, Vocabulary
 from omlx_daemon.worker.engine.sequence import Sequence
@@ -26,10 +26,15 @@ from omlx_daemon.worker.engine.tickets import Ticket
 class Preparer:
     """Checks a request against the model and makes it a sequence. Called on the tokenising thread alone."""
 
-    def __init__(self, encoder: Encoder, vocabulary: Vocabulary, facts: ModelFacts) -> None:
+    def __init__(
+        self, encoder: Encoder, vocabulary: Vocabulary, facts: ModelFacts, *, marks_boundaries: bool = False
+    ) -> None:
+        """Prepare for one model; `marks_boundaries` where its cache can be resumed at chosen positions alone."""
         self._encoder = encoder
         self._vocabulary = vocabulary
         self._facts = facts
+        self._boundaries = Boundaries(encoder)
+        self._marks_boundaries = marks_boundaries
 
     def prepare(self, ticket: Ticket, request: GenerationRequest) -> Sequence:
         """Return the sequence of `request`. Raises OmlxError (invalid request, prompt too long)."""
@@ -46,6 +51,7 @@ class Preparer:
             stop_ids=frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else self._facts.eos_ids),
             echo_text=self._echo(request.prompt, prompt) if request.echo else "",
             cache=request.cache,
+            boundaries=self._shared(request.prompt, prompt),
         )
 
     def _encode(self, prompt: Prompt) -> list[int]:
@@ -54,19 +60,15 @@ class Preparer:
         if isinstance(prompt, TextPrompt):
             return self._encoder.encode_text(prompt.text)
         if isinstance(prompt, SystemPrompt):
-            return self._common(prompt.system)
+            head = ChatPrompt(messages=(Message(role="system", content=prompt.system),))
+            return self._boundaries.prefix(head)
         self._check_ids("prompt", prompt.token_ids)
         return list(prompt.token_ids)
 
-    def _common(self, system: str) -> list[int]:
-        """Return the tokens that two chats with this system text and nothing else in common begin with."""
-        first = Message(role="system", content=system)
-        chats = [
-            self._encoder.encode_chat(ChatPrompt(messages=(first, Message(role="user", content=text))))
-            for text in ("a", "Zebra")
-        ]
-        shared = takewhile(lambda pair: pair[0] == pair[1], zip(*chats, strict=False))
-        return [token for token, _ in shared]
+    def _shared(self, prompt: Prompt, token_ids: list[int]) -> tuple[int, ...]:
+        if not self._marks_boundaries or not isinstance(prompt, ChatPrompt):
+            return ()
+        return self._boundaries.of(prompt, token_ids)
 
     def _max_tokens(self, sampling: Sampling, prompt_tokens: int) -> int:
         """Return how long the answer may get: what was asked for, and no more than the context leaves."""

@@ -26,6 +26,8 @@ class Sequence:
     stop_ids: frozenset[int] = frozenset()
     echo_text: str = ""
     cache: CachePolicy = field(default_factory=CachePolicy)
+    boundaries: tuple[int, ...] = ()
+    """Prompt positions that other prompts are likely to share."""
     lease: Lease | None = None
     """Its claim on the prefix cache, from its turn to its end."""
     ready: bool = True
