@@ -65,11 +65,12 @@ class Life:
         for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(kind, self.signalled)
         scan = asyncio.create_task(asyncio.to_thread(self._parts.registry.scan))
-        self._parts.cache.begin()
         serving = asyncio.create_task(self._server.serve(list(self._listeners.sockets)))
         await _first(serving, self._server.listening.wait())
         await scan
         self._announce()
+        # Reading a large cache directory takes a moment, and nobody waits for it but the first model.
+        self._parts.cache.begin()
         watches = [asyncio.create_task(work) for work in (self._parts.pool.run(), self._parts.cache.run())]
         for watch in watches:
             watch.add_done_callback(_log_failure)

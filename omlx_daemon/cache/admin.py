@@ -22,7 +22,6 @@ from omlx_cli.contract.cache import (
 )
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
-from omlx_daemon.cache import archive
 from omlx_daemon.cache.audit import verify
 from omlx_daemon.cache.metrics import metrics
 from omlx_daemon.cache.service import CacheService
@@ -127,12 +126,16 @@ class Admin:
 
     async def export(self, model: str, path: str) -> PruneReport:
         """Write the blocks of one model to a new archive; the report counts what went in."""
+        from omlx_daemon.cache import archive
+
         spec = await asyncio.to_thread(self._resolve, model)
         await self._cold()
         return await asyncio.to_thread(archive.export, self._service.plan.root, spec.name, Path(path))
 
     async def import_(self, path: str) -> PruneReport:
         """Take the blocks of an archive, each checked; the report counts what came in."""
+        from omlx_daemon.cache import archive
+
         ledger = await self._cold()
         loop = asyncio.get_running_loop()
 

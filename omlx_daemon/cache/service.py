@@ -50,13 +50,14 @@ class CacheService:
 
     async def ledger(self) -> Ledger | None:
         """Return the ledger once the directory is read, None where there is no cold tier."""
+        self.begin()
         if self._opened is not None:
             await asyncio.shield(self._opened)
         return self._ledger
 
     def begin(self) -> None:
-        """Begin to read the cache directory."""
-        if self.plan.has_cold:
+        """Begin to read the cache directory, unless it has begun."""
+        if self.plan.has_cold and self._opened is None:
             self._opened = asyncio.create_task(self._open_ledger())
 
     async def run(self) -> None:
@@ -108,7 +109,7 @@ class CacheService:
 
     async def close(self) -> None:
         """Write down what is to outlive the daemon, and let go of the directory; workers are gone already."""
-        ledger = await self.ledger()
+        ledger = await self.ledger() if self._opened is not None else None
         await self.desk.close()
         if ledger is not None:
             await asyncio.to_thread(ledger.close)
