@@ -2,7 +2,8 @@
 
     python -m benchmarks.serving MODEL_FOLDER [--streams 8] [--tokens 64] [--rounds 5] [--json]
 
-Rounds of the two alternate on one machine, so that its mood touches both alike. The client runs in the same
+Rounds of the two alternate on one machine, so that its mood touches both alike. The KV cache is off: the rounds
+repeat their prompts, and the raw generator has nothing to remember them by. The client runs in the same
 process as this script, on the same cores as the daemon.
 """
 
@@ -33,7 +34,7 @@ def daemon() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
         home.mkdir(mode=0o700)
-        (home / "config.toml").write_text("[server]\nport = 0\n")
+        (home / "config.toml").write_text("[server]\nport = 0\n[cache]\nenabled = false\n")
         environment = {**os.environ, "OMLX_HOME": str(home)}
         omlx = [sys.executable, "-I", "-m", "omlx_cli"]
         subprocess.run([*omlx, "start"], env=environment, check=True, stdout=subprocess.DEVNULL)
