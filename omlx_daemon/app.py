@@ -51,6 +51,6 @@ def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows, namespaces.bits)
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop)
-    admin = Admin(cache, pool, registry.resolve, lambda: namespaces.all(registry.scan()))
+    admin = Admin(cache, pool, registry.resolve, lambda: namespaces.by_model(registry.scan()))
     app = create_app(pool, models, pool, daemon, settings, cache=admin)
     return Parts(app, daemon, pool, registry, models, cache)

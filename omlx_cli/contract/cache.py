@@ -141,6 +141,8 @@ class VerifyReport(Reply, frozen=True, kw_only=True):
     """Put into quarantine."""
     unreadable: int = 0
     """Left where they are: the system refused to read them."""
+    recomputed: int = 0
+    """Compared with what their models compute, and that was the same."""
     seconds: float = 0.0
     problems: tuple[BadBlock, ...] = ()
     """The first hundred."""

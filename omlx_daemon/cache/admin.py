@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from omlx_cli.contract.cache import (
@@ -18,14 +18,16 @@ from omlx_cli.contract.cache import (
     PruneBody,
     PruneReport,
     VerifyBody,
+    VerifyDone,
     VerifyEvent,
 )
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
-from omlx_daemon.cache.audit import verify
+from omlx_daemon.cache.audit import DeepAudit, verify
 from omlx_daemon.cache.metrics import metrics
 from omlx_daemon.cache.service import CacheService
 from omlx_daemon.cache.warming import Warming
+from omlx_daemon.coldstore.layout import Layout
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.ports import Inference
 from omlx_daemon.ledger.ledger import Ledger
@@ -40,10 +42,10 @@ class Admin:
         service: CacheService,
         inference: Inference,
         resolve: Callable[[str], ModelSpec],
-        current: Callable[[], frozenset[str]],
+        current: Callable[[], Mapping[str, str]],
     ) -> None:
         """Administer `service`. `resolve` finds a model by any of its names, `current` returns the namespaces of all
-        models that are here; both read the disk."""
+        models that are here, by their names; both read the disk."""
         self._service = service
         self._warming = Warming(inference)
         self._resolve, self._current = resolve, current
@@ -53,7 +55,7 @@ class Admin:
         ledger = await self._service.ledger()
         if ledger is None:
             return CacheStats(path=str(self._service.plan.root), state="degraded", reason=self._service.why_no_cold)
-        return await asyncio.to_thread(lambda: ledger.stats(self._current()))
+        return await asyncio.to_thread(lambda: ledger.stats(self._current().values()))
 
     def metrics(self) -> CacheMetrics:
         """Return what was reused and recomputed, per tier and model, from the last reports; never waits."""
@@ -65,14 +67,14 @@ class Admin:
         if ledger is None:
             return CacheList()
         name = await self._name(model)
-        found = await asyncio.to_thread(lambda: ledger.rows(self._current()))
+        found = await asyncio.to_thread(lambda: ledger.rows(self._current().values()))
         rows = (row for row in found.namespaces if not name or row.model == name)
         return CacheList(namespaces=tuple(row for row in rows if row.incompatible or not incompatible))
 
     async def prune(self, body: PruneBody) -> PruneReport:
         """Remove what matches; say what would go where it is a dry run."""
         ledger = await self._cold()
-        current = await asyncio.to_thread(self._current) if body.incompatible else None
+        current = frozenset((await asyncio.to_thread(self._current)).values()) if body.incompatible else None
         criteria = Criteria(
             older_than_s=parse_duration_s(body.older_than) if body.older_than else None,
             larger_than_bytes=parse_size_bytes(body.larger_than) if body.larger_than else None,
@@ -92,8 +94,15 @@ class Admin:
     async def verify(self, body: VerifyBody) -> AsyncIterator[VerifyEvent]:
         """Check stored blocks; progress, then exactly one `VerifyDone`. Deep: also recompute them and compare."""
         ledger = await self._cold()
-        async for event in verify(ledger, body.sample or None):
-            yield event
+        sample = body.sample or None
+        async for event in verify(ledger, sample):
+            if body.deep and isinstance(event, VerifyDone):
+                models = await asyncio.to_thread(self._stored_models)
+                audit = DeepAudit(ledger, self._warming, self._service.gone)
+                async for deep in audit.run(models, sample, event.report):
+                    yield deep
+            else:
+                yield event
 
     async def pins(self) -> CachePins:
         """Return every pinned prefix."""
@@ -143,6 +152,12 @@ class Admin:
             loop.call_soon_threadsafe(self._service.arrived, namespace, filename, size_bytes)
 
         return await asyncio.to_thread(archive.import_, ledger, self._service.plan.root, Path(path), arrived)
+
+    def _stored_models(self) -> list[tuple[str, Path]]:
+        """Return the models that are here, each with its namespace's directory, where there is one."""
+        layout = Layout(self._service.plan.root)
+        found = [(name, layout.namespace(namespace)) for name, namespace in self._current().items()]
+        return [(name, space) for name, space in found if space.is_dir()]
 
     async def _cold(self) -> Ledger:
         ledger = await self._service.ledger()

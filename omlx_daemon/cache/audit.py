@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
+from pathlib import Path
 
-from omlx_cli.contract.cache import VerifyDone, VerifyEvent, VerifyProgress
+import msgspec
+
+from omlx_cli.contract.cache import BadBlock, VerifyDone, VerifyEvent, VerifyProgress, VerifyReport
+from omlx_daemon.cache.recomputing import Compared, Recomputing
+from omlx_daemon.cache.warming import Warming
+from omlx_daemon.coldstore import blockfile
+from omlx_daemon.ledger.audit import MAX_PROBLEMS
 from omlx_daemon.ledger.ledger import Ledger
+
+WRONG = "not what the model computes"
+
+Models = Iterable[tuple[str, Path]]
+"""Names of models, each with the directory of its namespace."""
 
 
 async def verify(ledger: Ledger, sample: int | None) -> AsyncIterator[VerifyEvent]:
@@ -22,3 +35,35 @@ async def verify(ledger: Ledger, sample: int | None) -> AsyncIterator[VerifyEven
     while (event := await told.get()) is not None:
         yield event
     yield VerifyDone(report=await work)
+
+
+class DeepAudit:
+    """Computes blocks again with their models; what differs goes into quarantine."""
+
+    def __init__(self, ledger: Ledger, warming: Warming, forget: Callable[[str, str], None]) -> None:
+        """Quarantine in `ledger`; `forget` hears of each block that went, by namespace and file name."""
+        self._ledger, self._warming, self._forget = ledger, warming, forget
+
+    async def run(self, models: Models, sample: int | None, report: VerifyReport) -> AsyncIterator[VerifyEvent]:
+        """Compare the blocks of `models`, all or `sample` of each; yield progress, then `report` with the findings."""
+        done = report.checked
+        for model, space in models:
+            work = await asyncio.to_thread(Recomputing, self._warming, model, space)
+            chosen = work.choose(sample)
+            total = done + len(chosen)
+            async for compared in work.compare(chosen):
+                done += 1
+                report = await self._take(report, model, space, compared)
+                yield VerifyProgress(checked=done, total=total)
+        yield VerifyDone(report=report)
+
+    async def _take(self, report: VerifyReport, model: str, space: Path, compared: Compared) -> VerifyReport:
+        if not compared.is_wrong:
+            return msgspec.structs.replace(report, recomputed=report.recomputed + (compared.difference >= 0))
+        filename = compared.name.filename
+        await asyncio.to_thread(blockfile.quarantine, space, compared.name)
+        await asyncio.to_thread(partial(self._ledger.quarantined, space.name, [filename]))
+        self._forget(space.name, filename)
+        problem = BadBlock(model=model, filename=filename, reason=WRONG)
+        problems = (*report.problems, problem)[:MAX_PROBLEMS]
+        return msgspec.structs.replace(report, damaged=report.damaged + 1, problems=problems)

@@ -107,6 +107,12 @@ class CacheService:
             if session.namespace == namespace:
                 session.arrived([(filename, size_bytes)])
 
+    def gone(self, namespace: str, filename: str) -> None:
+        """Tell the workers of a namespace of a file that was put aside."""
+        for session in self._sessions:
+            if session.namespace == namespace:
+                session.evicted([filename])
+
     async def close(self) -> None:
         """Write down what is to outlive the daemon, and let go of the directory; workers are gone already."""
         ledger = await self.ledger() if self._opened is not None else None

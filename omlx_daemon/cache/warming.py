@@ -20,7 +20,10 @@ from omlx_daemon.core.requests import (
     Sampling,
     SystemPrompt,
     TextPrompt,
+    TokenPrompt,
 )
+
+_WARM = CachePolicy(warm=True)
 
 
 class Warming:
@@ -46,13 +49,20 @@ class Warming:
         """
         return (await self._run(model, SystemPrompt(system=system))).blocks
 
-    async def _run(self, model: str, prompt: Prompt) -> Finished:
+    async def differences(
+        self, model: str, tokens: tuple[int, ...], files: tuple[tuple[str, int], ...]
+    ) -> tuple[float, ...]:
+        """Compute `tokens` afresh; return how far these files, by name and end, are from that. Raises OmlxError."""
+        policy = CachePolicy(no_store=True, compare=files)
+        return (await self._run(model, TokenPrompt(token_ids=tokens), policy)).differences
+
+    async def _run(self, model: str, prompt: Prompt, policy: CachePolicy = _WARM) -> Finished:
         request = GenerationRequest(
             id=f"warm-{uuid.uuid4().hex}",
             model=model,
             prompt=prompt,
             sampling=Sampling(temperature=0.0, max_tokens=0),
-            cache=CachePolicy(warm=True),
+            cache=policy,
         )
         async for event in self._inference.generate(request):
             if isinstance(event, Failed):

@@ -103,6 +103,8 @@ class Finished(_Value, frozen=True, kw_only=True, tag="finished"):
     """The stop string that ended it, if one did."""
     blocks: tuple[bytes, ...] = ()
     """Hashes of the prompt's blocks, where a request does nothing but warm the cache."""
+    differences: tuple[float, ...] = ()
+    """How far each file that was to be compared is from what was computed, as a share of it; -1 for one not read."""
 
 
 class Failed(_Value, frozen=True, kw_only=True, tag="failed"):

@@ -86,6 +86,9 @@ class CachePolicy(_Value, frozen=True, kw_only=True):
     no_store: bool = False
     warm: bool = False
     """Compute the prompt and keep it; no answer is wanted."""
+    compare: tuple[tuple[str, int], ...] = ()
+    """Compute the prompt without anything that is stored, and compare these block files, which end at these positions,
+    with it."""
 
 
 class GenerationRequest(_Value, frozen=True, kw_only=True):

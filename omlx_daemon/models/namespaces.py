@@ -42,7 +42,11 @@ class Namespaces:
 
     def all(self, specs: Iterable[ModelSpec]) -> frozenset[str]:
         """Return the namespaces of all these models."""
-        return frozenset(found for spec in specs if not spec.problem and (found := self.of(spec)))
+        return frozenset(self.by_model(specs).values())
+
+    def by_model(self, specs: Iterable[ModelSpec]) -> dict[str, str]:
+        """Return the namespaces of these models by their names, but for those that cannot be loaded."""
+        return {spec.name: found for spec in specs if not spec.problem and (found := self.of(spec))}
 
     def _fingerprint(self, path: str) -> str:
         """Return a folder's fingerprint, computed again only where a file there has changed."""

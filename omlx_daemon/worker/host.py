@@ -106,7 +106,7 @@ class Host:
             settings.max_running,
             settings.stall_target_s,
             clock=time.monotonic,
-            prefixes=Prefixes(cache.store, model),
+            prefixes=Prefixes(cache.store, model, cache.compare),
         )
         marks = cache.store.needs_checkpoints
         self._intake.start(Preparer(loaded.tokenizer, loaded.tokenizer, loaded.facts, marks_boundaries=marks))

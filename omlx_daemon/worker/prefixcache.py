@@ -17,6 +17,8 @@ from omlx_daemon.worker.cache.ledger import Ledger
 from omlx_daemon.worker.cache.payload import Codec
 from omlx_daemon.worker.cache.store import Store
 from omlx_daemon.worker.cache.tier import Tier
+from omlx_daemon.worker.comparing import Comparer
+from omlx_daemon.worker.engine.prefixes import Compare
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +31,10 @@ _PINS = "daemon"
 class PrefixCache:
     """One model's store, and what the daemon may ask of it. Engine thread only."""
 
-    def __init__(self, store: Store, cold: ColdTier | None) -> None:
+    def __init__(self, store: Store, cold: ColdTier | None = None, compare: Compare | None = None) -> None:
         self.store = store
+        self.compare = compare
+        """Compares stored blocks with what the model computes; None where there are none."""
         self._cold = cold
 
     def obey(self, command: CacheCommand) -> None:
@@ -83,12 +87,13 @@ def open_cache(
     off = start.why_off or "cache.enabled is false" if not start.enabled else problem
     if off or codec is None:
         log.log(logging.WARNING if start.enabled else logging.INFO, "prefixes of %s are not cached: %s", model, off)
-        return PrefixCache(Store(None, (), "", off=off), None)
+        return PrefixCache(Store(None, (), "", off=off))
     cold = _cold_tier(start, model, ledger) if start.directory else None
     tiers: list[Tier] = [HotTier(start.hot_max_bytes), *([cold] if cold else [])]
     store = Store(codec, tiers, f"{start.namespace} {arrays}", wake=wake)
     store.pin_blocks(_PINS, frozenset(start.pinned))
-    return PrefixCache(store, cold)
+    space = Layout(Path(start.directory)).namespace(start.namespace) if cold else None
+    return PrefixCache(store, cold, Comparer(codec, space) if space else None)
 
 
 def _cold_tier(start: CacheStart, model: str, ledger: Ledger) -> ColdTier | None:

@@ -112,6 +112,11 @@ class FakeCodec:
             raise Unusable("other tensors")
         return FakePayload(bytes(buffer.view[: header.payload_bytes]))
 
+    def difference(self, stored: Payload, computed: Payload, part: Part) -> float:
+        assert isinstance(stored, FakePayload)
+        assert isinstance(computed, FakePayload)
+        return float(stored.data != computed.data)
+
     def assembly(self, capacity_tokens: int) -> FakeAssembly:
         return FakeAssembly(self.needs)
 

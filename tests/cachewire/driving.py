@@ -111,6 +111,10 @@ class Client:
         """Return the block files."""
         return sorted(self.cache.glob("kv-v1/*/??/*.safetensors"))
 
+    def continues_another(self, file: Path) -> bool:
+        """Return whether a block's parent is on disk too."""
+        return any(file.name.split("-")[1] == other.name[:16] for other in self.files())
+
     def await_files(self, *lengths: int) -> None:
         """Wait until sequences of so many tokens are on disk, each in its blocks and a tail."""
         wanted = sum(-(-length // BLOCK_TOKENS) for length in lengths)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from omlx_cli.contract import routes
+from omlx_daemon.coldstore import blockfile, names
 from tests.cachewire.driving import ANSWER_TOKENS, MODEL, Client, story, until
 
 pytestmark = pytest.mark.model
@@ -93,3 +94,35 @@ def test_an_archive_that_is_none_is_refused(client: Client, tmp_path: Path) -> N
     assert "is no archive of blocks" in command(client, "import", str(bad), code=2)
     assert "there is no pin" in command(client, "unpin", "nothing", code=3)
     assert "nothing of" in command(client, "export", MODEL, str(tmp_path / "empty.tar"), code=3)
+
+
+def test_a_deep_verification_finds_what_no_checksum_can(client: Client) -> None:
+    client.load()
+    prompt = story(520)
+    first = client.ask(prompt, max_tokens=1)
+    client.ask(story(40, seed=1), cache_salt="salted")
+    until(lambda: len(client.files()) == 4 and is_written(client))
+    found = verified(client, deep=True)
+    assert (found["checked"], found["recomputed"], found["damaged"]) == (4, 3, 0)
+
+    forged = forge(next(file for file in client.files() if client.continues_another(file) and "-256." in file.name))
+    assert verified(client)["damaged"] == 0
+    found = verified(client, deep=True)
+    assert (found["recomputed"], found["damaged"]) == (2, 1)
+    assert found["problems"][0]["filename"] == forged
+    client.restart()
+    again = client.ask(prompt, max_tokens=1)
+    assert (again.tokens, again.cold) == (first.tokens, 256)
+
+
+def forge(file: Path) -> str:
+    """Replace a block's rows by others, with good checksums."""
+    name, space = names.parse(file.name), file.parents[1]
+    assert name is not None
+    header, payload = blockfile.read(space, name)
+    tensors = [
+        blockfile.Tensor(one.name, one.dtype, one.shape, payload[one.start : one.end][::-1]) for one in header.tensors
+    ]
+    file.unlink()
+    blockfile.write(space, name, tensors, {"token_ids": header.metadata["token_ids"]})
+    return file.name

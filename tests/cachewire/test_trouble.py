@@ -86,17 +86,13 @@ def test_damage_and_deletion_cost_what_they_hit(client: Client) -> None:
 
 
 def flip_a_bit_of_the_second_block(client: Client) -> None:
-    (head,) = [file for file in client.files() if not _continues_another(client, file)]
+    (head,) = [file for file in client.files() if not client.continues_another(file)]
     (second,) = [file for file in client.files() if f"-{head.name[:16]}-" in file.name]
     with second.open("r+b") as file:
         file.seek(-1000, 2)
         byte = file.read(1)
         file.seek(-1000, 2)
         file.write(bytes([byte[0] ^ 1]))
-
-
-def _continues_another(client: Client, file: Path) -> bool:
-    return any(file.name.split("-")[1] == other.name[:16] for other in client.files())
 
 
 @pytest.fixture

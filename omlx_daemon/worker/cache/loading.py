@@ -10,8 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from omlx_daemon.coldstore import metadata
 from omlx_daemon.coldstore.names import BLOCK_TOKENS, BlockName, Part
-from omlx_daemon.worker.cache import metadata
 from omlx_daemon.worker.cache.gate import Gate
 from omlx_daemon.worker.cache.hashing import Chain, block_hash
 from omlx_daemon.worker.cache.index import Index

@@ -103,6 +103,10 @@ class Codec(Protocol):
         """Return the payload that lies in a filled buffer. Raises Unusable."""
         ...
 
+    def difference(self, stored: Payload, computed: Payload, part: Part) -> float:
+        """Return the distance of two payloads of one part as a share of the second; infinite for other shapes."""
+        ...
+
     def assembly(self, capacity_tokens: int) -> Assembly:
         """Begin a model cache with room for `capacity_tokens`."""
         ...

@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from omlx_daemon.coldstore import blockfile
+from omlx_daemon.coldstore import blockfile, metadata
 from omlx_daemon.coldstore.blockfile import BlockDamaged
 from omlx_daemon.coldstore.layout import block_path
 from omlx_daemon.coldstore.names import BlockName
-from omlx_daemon.worker.cache import metadata
 from omlx_daemon.worker.cache.payload import Buffer
 from omlx_daemon.worker.cache.tier import Failure, Loaded, Outcome
 

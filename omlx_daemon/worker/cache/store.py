@@ -66,6 +66,10 @@ class Store:
         """Return a lease on what is stored of this prompt. Raises ValueError for a token id that is none."""
         return Lease(self, Chain(root(self._fingerprint, salt), tokens, images), options or LeaseOptions())
 
+    def hash_of(self, tokens: Sequence[int]) -> bytes:
+        """Return the hash of the block, full or a tail, that ends these tokens, where they have no salt."""
+        return Chain(root(self._fingerprint, ""), tokens).ending_at(len(tokens)).hash
+
     def learn(self, names: Iterable[BlockName]) -> None:
         """Take note of blocks that lie in a tier and were not stored here."""
         for name in names:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omlx_daemon.coldstore import blockfile
+from omlx_daemon.coldstore import blockfile, metadata
 from omlx_daemon.coldstore.names import BlockName, Part
-from omlx_daemon.worker.cache import metadata
 from omlx_daemon.worker.cache.ledger import Budget, Ledger, WriteFailed
 from omlx_daemon.worker.cache.payload import Block
 from omlx_daemon.worker.cache.tier import Answer, Dropped

@@ -71,7 +71,7 @@ class Engine:
         self._scheduler.add(sequence)
         if sequence.echo_text:
             self._say(sequence, Text(text=sequence.echo_text))
-        if sequence.max_tokens == 0 and not sequence.cache.warm:
+        if sequence.max_tokens == 0 and not sequence.answers_nothing:
             self._end(sequence, sequence.finished(FinishReason.LENGTH, self._clock()))
 
     def tick(self) -> list[Item]:
@@ -207,8 +207,8 @@ class Engine:
             self._prefilled(prefill, sequences)
 
     def _prefilled(self, prefill: PrefillRows, sequences: list[Sequence]) -> None:
-        if sequences[0].cache.warm:
-            self._end(sequences[0], self._warmed(sequences[0]))
+        if sequences[0].answers_nothing:
+            self._end(sequences[0], self._computed(prefill, sequences[0]))
             return
         prefill.join([sequence.prompt[-1] for sequence in sequences])
         for sequence in sequences:
@@ -216,8 +216,11 @@ class Engine:
             sequence.prefill, sequence.joined = None, True
             self._running[sequence.ticket.uid] = sequence
 
-    def _warmed(self, sequence: Sequence) -> Finished:
+    def _computed(self, prefill: PrefillRows, sequence: Sequence) -> Finished:
         finished = sequence.finished(FinishReason.STOP, self._clock())
+        if sequence.cache.compare:
+            differences = self._prefixes.compare(sequence, prefill.source(0))
+            return msgspec.structs.replace(finished, differences=differences)
         is_kept = sequence.lease is not None and sequence.lease.is_recording
         blocks = sequence.lease.hashes if sequence.lease and is_kept else ()
         return msgspec.structs.replace(finished, blocks=blocks)

@@ -22,14 +22,20 @@ AHEAD_SEQUENCES = 32
 AHEAD_TOKENS = 8192
 """How many sequences, and with how many prompt tokens, hold what is restored before their turn."""
 
+NOT_READ = -1.0
+Compare = Callable[[str, int, object], float]
+"""Returns how far a stored block, by file name and end, is from a live model cache; `NOT_READ` where that cannot be
+told."""
+
 
 class Prefixes:
     """Leases on one store. Engine thread only."""
 
-    def __init__(self, store: Store, model: str) -> None:
-        """Serve the sequences of `model` from `store`."""
+    def __init__(self, store: Store, model: str, compare: Compare | None = None) -> None:
+        """Serve the sequences of `model` from `store`; `compare` reads a stored block and compares it."""
         self.store = store
         self._model = model
+        self._compare = compare
         self._restoring: list[Sequence] = []
 
     @property
@@ -89,13 +95,28 @@ class Prefixes:
             log.exception("keeping a prefix failed")
             self.drop(sequence)
 
+    def compare(self, sequence: Sequence, source: object) -> tuple[float, ...]:
+        """Return how far the stored blocks that a sequence names are from `source`, its live model cache.
+
+        `NOT_READ` for those whose names do not stand for the sequence's tokens.
+        """
+        return tuple(self._distance(sequence, filename, end, source) for filename, end in sequence.cache.compare)
+
     def drop(self, sequence: Sequence) -> None:
         """End a lease and keep nothing more: the live cache is not to be trusted."""
         if sequence.lease is not None:
             sequence.lease.release()
 
+    def _distance(self, sequence: Sequence, filename: str, end: int, source: object) -> float:
+        if self._compare is None or not filename.startswith(self.store.hash_of(sequence.prompt[:end]).hex()):
+            return NOT_READ
+        return self._compare(filename, end, source)
+
     def _match(self, sequence: Sequence) -> None:
         policy = sequence.cache
+        if policy.compare:
+            sequence.ready = True
+            return
         options = LeaseOptions(store=not policy.no_store, boundaries=sequence.boundaries)
         try:
             sequence.lease = self.store.match(sequence.prompt, salt=policy.salt, options=options)

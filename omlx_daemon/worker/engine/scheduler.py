@@ -101,7 +101,7 @@ class Scheduler:
 
 
 def _groups(sequence: Sequence) -> bool:
-    if not sequence.fresh or sequence.alone or sequence.cache.warm:
+    if not sequence.fresh or sequence.alone or sequence.answers_nothing:
         return False
     return (
         0 < sequence.remaining_tokens <= SMALL_TOKENS

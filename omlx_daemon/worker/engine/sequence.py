@@ -52,7 +52,12 @@ class Sequence:
     @property
     def remaining_tokens(self) -> int:
         """Prompt tokens that prefill still has to compute."""
-        return len(self.prompt) - (0 if self.cache.warm else 1) - self.done_tokens
+        return len(self.prompt) - (0 if self.answers_nothing else 1) - self.done_tokens
+
+    @property
+    def answers_nothing(self) -> bool:
+        """Whether the prompt alone is wanted."""
+        return self.cache.warm or bool(self.cache.compare)
 
     @property
     def position(self) -> int:

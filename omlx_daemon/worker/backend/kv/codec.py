@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import mlx.core as mx
 from mlx_lm.generate import generation_stream
@@ -72,9 +73,27 @@ class KvCodec:
         assert isinstance(buffer, StagingBuffer)
         return view(header, buffer, self._specs(name.part, name.rows or name.tokens))
 
+    def difference(self, stored: Payload, computed: Payload, part: Part) -> float:
+        """Return the distance of two payloads of one part as a share of the second; infinite for other shapes."""
+        assert isinstance(stored, KvPayload)
+        assert isinstance(computed, KvPayload)
+        with mx.stream(self._stream):
+            pairs = zip(self._values(stored, part), self._values(computed, part), strict=True)
+            return max((_distance(one, other) for one, other in pairs), default=0.0)
+
     def assembly(self, capacity_tokens: int) -> KvAssembly:
         """Begin a model cache with room for `capacity_tokens`."""
         return KvAssembly(self._layout, self._precision, capacity_tokens, self._stream)
+
+    def _values(self, payload: KvPayload, part: Part) -> Iterator[mx.array]:
+        """Yield a payload's fields as they were before they were stored."""
+        for group in self._layout.groups_of(part):
+            for field in group.fields:
+                if part is Part.STATE:
+                    yield payload.arrays[f"{group.key}.{field.name}"]
+                else:
+                    names = [stored.name for stored in self._precision.stored(field)]
+                    yield self._precision.decode(field, {name: payload.arrays[f"{group.key}.{name}"] for name in names})
 
     def _rows(self, source: Source, group: Group, start: int, end: int) -> Arrays:
         if group.window:
@@ -122,6 +141,16 @@ class KvCodec:
                     heads, width = stored.shape
                     specs.append((f"{group.key}.{stored.name}", stored.dtype, (count, heads, kept, width)))
         return in_file_order(specs)
+
+
+def _distance(one: mx.array, other: mx.array) -> float:
+    if one.shape != other.shape:
+        return math.inf
+    one, other = one.astype(mx.float32), other.astype(mx.float32)
+    size = float(mx.linalg.norm(other.flatten()))
+    apart = float(mx.linalg.norm((one - other).flatten()))
+    distance = apart / size if size else apart
+    return distance if math.isfinite(distance) else math.inf
 
 
 def _checked(field: Field, array: mx.array) -> mx.array:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Mapping
 
-from omlx_daemon.worker.cache.hashing import ID_BYTES
-
 _IDS = "token_ids"
+_ID_BYTES = 4
 
 
 def encode(ids: bytes | None) -> dict[str, str]:
@@ -22,4 +22,9 @@ def decode(metadata: Mapping[str, str], tokens: int) -> bytes | None:
         ids = b64decode(metadata.get(_IDS, ""), validate=True)
     except (Error, ValueError):
         return None
-    return ids if len(ids) == tokens * ID_BYTES else None
+    return ids if len(ids) == tokens * _ID_BYTES else None
+
+
+def unpacked(ids: bytes) -> tuple[int, ...]:
+    """Return the token ids of packed little-endian uint32."""
+    return tuple(number for (number,) in struct.iter_unpack("<I", ids))
