@@ -42,9 +42,9 @@ class CacheStats(Reply, frozen=True, kw_only=True):
 
     path: str
     state: str = "ok"
-    """`ok` or `degraded`: nothing is written until the directory works again."""
+    """`ok`, `degraded`: nothing is written until the directory works again, or `off`: the settings want no SSD tier."""
     reason: str = ""
-    """Why it is degraded."""
+    """Why it is not ok."""
     quota_bytes: int | None = None
     """None is no quota."""
     used_bytes: int = 0

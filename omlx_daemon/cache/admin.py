@@ -54,7 +54,9 @@ class Admin:
         """Return the books of the cold tier."""
         ledger = await self._service.ledger()
         if ledger is None:
-            return CacheStats(path=str(self._service.plan.root), state="degraded", reason=self._service.why_no_cold)
+            plan = self._service.plan
+            state = "degraded" if plan.has_cold else "off"
+            return CacheStats(path=str(plan.root), state=state, reason=self._service.why_no_cold)
         return await asyncio.to_thread(lambda: ledger.stats(self._current().values()))
 
     def metrics(self) -> CacheMetrics:
