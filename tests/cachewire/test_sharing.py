@@ -21,16 +21,16 @@ def test_a_prefix_is_computed_once(client: Client) -> None:
 
 
 def a_retry_goes_on_where_the_aborted_request_stopped(client: Client) -> None:
-    prompt = story(1100, seed=3)
+    prompt = story(800, seed=3)
     body = {"model": MODEL, "prompt": prompt, "max_tokens": 4, "temperature": 0, "stream": True}
     with ThreadPoolExecutor(1) as thread:
         leaving = thread.submit(_leave_once, client, body)
-        until(lambda: client.metrics()["models"] and client.figures()["hot"]["parts"] >= 2)
+        until(lambda: client.metrics()["models"] and client.figures()["hot"]["parts"] >= 1)
         leaving.result()
     until(lambda: client.call("GET", "/omlx/v1/ps")["models"][0]["running"] == 0)
     computed = client.figures()["hot"]["parts"]
     again = client.ask(prompt, max_tokens=4)
-    assert again.hot >= 512
+    assert again.hot >= 256
     assert again.hot >= (computed - 1) * 256
     assert again.tokens == client.ask(prompt, max_tokens=4, cache_salt="other", cache_store=False).tokens
 
@@ -38,14 +38,14 @@ def a_retry_goes_on_where_the_aborted_request_stopped(client: Client) -> None:
 def _leave_once(client: Client, body: dict[str, object]) -> None:
     with client.send("POST", "/v1/completions", body) as response:
         response.read(1)
-        until(lambda: bool(client.metrics()["models"]) and client.figures()["hot"]["parts"] >= 2)
+        until(lambda: bool(client.metrics()["models"]) and client.figures()["hot"]["parts"] >= 1)
 
 
 def two_equal_prompts_at_once_compute_it_once(client: Client) -> None:
-    prompt = story(600, seed=4)
+    prompt = story(300, seed=4)
     with ThreadPoolExecutor(2) as threads:
         first, second = threads.map(client.ask, (prompt, prompt))
-    assert sorted((first.computed, second.computed)) == [1, 600]
+    assert sorted((first.computed, second.computed)) == [1, 300]
     assert first.tokens == second.tokens
 
 
