@@ -22,6 +22,8 @@ UPKEEP_S = 30.0
 LOOK_S = 2.0
 """How soon a failing directory is noticed and tried again; twice as long after each try in vain."""
 MAX_DOUBLINGS = 4
+MEMORY_SHARE = 0.5
+"""Of the memory that a worker has beside its model; the rest is for the requests that run."""
 RESCAN_EVERY = 10
 """Upkeeps between two looks at the whole directory."""
 
@@ -83,8 +85,8 @@ class CacheService:
             await asyncio.to_thread(ledger.rescan)
         self._count(ledger)
 
-    async def open(self, spec: ModelSpec) -> Session:
-        """Return the cache of a worker that is about to start."""
+    async def open(self, spec: ModelSpec, room_bytes: int) -> Session:
+        """Return the cache of a worker that is about to start, and may take `room_bytes` of memory beside the model."""
         ledger = await self.ledger()
         start = await asyncio.to_thread(self._start_of, spec, ledger)
         owner = f"{spec.name} {next(self._numbers)}"
@@ -93,6 +95,7 @@ class CacheService:
         elif ledger is not None:
             await self.desk.run(partial(ledger.attach, owner, start.namespace, spec.name, start.details))
         session = Session(owner, spec.name, start, ledger, self.desk, self.tally, self._count, self._closed)
+        session.bound_bytes = int(room_bytes * MEMORY_SHARE)
         self._sessions.append(session)
         self._share_memory()
         return session
@@ -159,7 +162,7 @@ class CacheService:
     def _share_memory(self) -> None:
         """Give every worker its share of the one budget, now that there are more of them, or fewer."""
         for session in self._sessions:
-            session.resize(self.plan.hot_bytes // len(self._sessions))
+            session.resize(min(session.bound_bytes, self.plan.hot_bytes // len(self._sessions)))
 
     def _closed(self, session: Session) -> None:
         self._sessions.remove(session)

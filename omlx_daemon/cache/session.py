@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -53,6 +54,8 @@ class Session:
         """
         self.owner = owner
         self.model = model
+        self.bound_bytes = sys.maxsize
+        """What the worker may hold in memory whatever the budget allows."""
         self._start = start
         self._ledger = ledger
         self._desk = desk

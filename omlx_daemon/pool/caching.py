@@ -41,8 +41,11 @@ class CacheLink(Protocol):
 class Caches(Protocol):
     """Gives every worker its cache."""
 
-    async def open(self, spec: ModelSpec) -> CacheLink:
-        """Return the cache of a worker that is about to start. Raises nothing: a cache that fails is none."""
+    async def open(self, spec: ModelSpec, room_bytes: int) -> CacheLink:
+        """Return the cache of a worker that is about to start, and may take `room_bytes` of memory beside the model.
+
+        Raises nothing: a cache that fails is none.
+        """
         ...
 
 
@@ -67,6 +70,6 @@ class NoLink:
 class NoCaches:
     """No caches at all."""
 
-    async def open(self, spec: ModelSpec) -> CacheLink:
+    async def open(self, spec: ModelSpec, room_bytes: int) -> CacheLink:
         """Return no cache."""
         return NoLink()

@@ -204,7 +204,7 @@ class Lifecycle:
 
     async def _start_worker(self, slot: Slot, grant: Grant) -> Worker:
         child = await self._spawn(slot.name)
-        cache = await self._caches.open(slot.spec)
+        cache = await self._caches.open(slot.spec, max(0, grant.limit_bytes - grant.reserved_bytes))
         worker = Worker(
             slot.name,
             child,

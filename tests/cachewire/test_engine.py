@@ -12,6 +12,8 @@ import pytest
 
 from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Text, Usage
 from omlx_daemon.core.requests import CachePolicy, ChatPrompt, GenerationRequest, Message, Sampling, TokenPrompt
+from omlx_daemon.wire.cache import CacheStart
+from omlx_daemon.worker.accountant import Accountant
 from omlx_daemon.worker.backend.kv.opening import open_codec
 from omlx_daemon.worker.backend.runner import BatchRunner
 from omlx_daemon.worker.cache.hot import HotTier
@@ -22,6 +24,7 @@ from omlx_daemon.worker.engine.ports import ModelFacts
 from omlx_daemon.worker.engine.prefixes import Prefixes
 from omlx_daemon.worker.engine.prepare import Preparer
 from omlx_daemon.worker.engine.tickets import Ticket, Tickets
+from omlx_daemon.worker.prefixcache import open_cache
 from tests.cache import tiny
 
 ANSWER = 6
@@ -217,3 +220,28 @@ def test_a_checkpoint_between_prompt_and_answer_keeps_the_cache_on(length: int) 
     again = bench.submit(prompt)
     bench.run()
     assert bench.usage(again).cached_hot_tokens == length - 1
+
+
+def test_a_model_whose_cache_is_not_known_runs_without_one_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    class Unknown:
+        """A cache class that mlx-lm may get some day."""
+
+    class Odd:
+        def make_cache(self) -> list[Unknown]:
+            return [Unknown()]
+
+    opened = open_codec(Odd(), 16)
+    assert (opened.codec, opened.problem) == (None, "cache class Unknown is not known")
+    accountant = Accountant(lambda note: None)
+    start = CacheStart(enabled=True, hot_max_bytes=1 << 30)
+    found = open_cache(start, "odd", opened.codec, "", opened.problem, accountant, wake=lambda: None)
+    assert caplog.text.count("prefixes of odd are not cached: cache class Unknown is not known") == 1
+    bench = Bench("llama", cached=False)
+    bench.engine = Engine(
+        BatchRunner(model_of("llama")), bench.tickets, 8, 0.3, time.monotonic, Prefixes(found.store, "odd")
+    )
+    assert bench.ask(words(1, 30)) == Bench("llama", cached=False).ask(words(1, 30))
+    figures = bench.engine.report().cache
+    assert figures is not None
+    assert (figures.enabled, figures.why_off) == (False, "cache class Unknown is not known")
+    assert figures.recomputed_tokens == 30

@@ -47,8 +47,8 @@ class Daemon:
         self.service = CacheService(made, lambda spec: SPACE[spec.name], lambda spec: 16)
         self.sent: dict[str, list[CacheCommand]] = {}
 
-    async def start(self, name: str) -> Session:
-        session = await self.service.open(spec(name))
+    async def start(self, name: str, room_bytes: int = GIB) -> Session:
+        session = await self.service.open(spec(name), room_bytes)
         self.sent[name] = []
         session.connect(4_000_000, self.sent[name].append)
         return session
@@ -154,6 +154,8 @@ def test_one_budget_of_memory_is_shared_by_the_models_that_are_loaded(tmp_path: 
         first.pin((b"x" * 32,))
         assert daemon.sent["a"][2:] == [ClearCache(), PinBlocks(hashes=(b"x" * 32,))]
         assert first.start.pinned == (b"x" * 32,)
+        narrow = await daemon.start("b", room_bytes=300)
+        assert (first.start.hot_max_bytes, narrow.start.hot_max_bytes) == (500, 150)
 
     run(CachePlan(tmp_path, hot_bytes=1000), test)
 
