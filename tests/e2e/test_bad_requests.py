@@ -40,14 +40,15 @@ def test_several_hundred_malformed_requests(served: Home) -> None:
     assert "Traceback" not in (served.path / "logs" / "daemon.log").read_text()
 
 
+@pytest.mark.timeout(300)
 def test_schemathesis_finds_no_server_error(served: Home, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),
-        *("run", f"{served.base_url}/openapi.json", "--checks", "not_a_server_error", "--max-examples", "10"),
+        *("run", f"{served.base_url}/openapi.json", "--checks", "not_a_server_error", "--max-examples", "5"),
         *("--phases", "examples,coverage,fuzzing", "--request-timeout", "60", "--no-color"),
     ]
     (tmp_path / "schemathesis.toml").write_text("[warnings]\nenabled = false\n")
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert answers(served)
     assert "Traceback" not in (served.path / "logs" / "daemon.log").read_text()
