@@ -94,6 +94,37 @@ class SlotInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     crashes: int = 0
     error: str = ""
+    waits: str = ""
+    """Why its load waits for memory, or empty."""
+
+
+class MemoryLevel(StrEnum):
+    """How short memory is: `yellow` gives back what can be had again, `red` takes no new work."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+
+
+class MemoryTerm(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of a sum of memory; `note` says where it comes from."""
+
+    name: str
+    size_bytes: int
+    note: str = ""
+
+
+class MemoryStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The machine's memory as the daemon sees it."""
+
+    level: MemoryLevel = MemoryLevel.GREEN
+    reasons: tuple[str, ...] = ()
+    """What makes the level what it is; empty where it is green."""
+    terms: tuple[MemoryTerm, ...] = ()
+    waiting: tuple[str, ...] = ()
+    """Loads that wait for memory, and why."""
+    swaps: int = 0
+    """Models that made way for another one since the daemon started."""
 
 
 class PsReply(Reply, frozen=True, kw_only=True):
@@ -112,6 +143,7 @@ class Status(Reply, frozen=True, kw_only=True):
     requests_total: int = 0
     memory_limit_bytes: int = 0
     memory_used_bytes: int = 0
+    memory: MemoryStatus = MemoryStatus()
 
 
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,6 +217,26 @@ class SlotReply(Reply, frozen=True, kw_only=True):
     """Answer of load, pin and unpin: the model's row."""
 
     model: SlotInfo
+
+
+class LoadEstimate(Reply, frozen=True, kw_only=True):
+    """`POST /omlx/v1/models/estimate`: what a load would take, and whether it would fit. Nothing is loaded."""
+
+    model: str
+    needed_bytes: int
+    room_bytes: int
+    """What may be taken now, without unloading anything."""
+    fits: bool
+    verdict: str
+    """The answer in a sentence."""
+    unloads: tuple[str, ...] = ()
+    """Idle models that would have to go."""
+    advice: str = ""
+    """What would make it fit, or empty."""
+    need: tuple[MemoryTerm, ...] = ()
+    """The terms of `needed_bytes`, which is their sum."""
+    have: tuple[MemoryTerm, ...] = ()
+    """The terms that decide about the room."""
 
 
 class Done(Reply, frozen=True, kw_only=True):

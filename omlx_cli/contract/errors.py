@@ -39,6 +39,7 @@ class Code(StrEnum):
     PINNED = "pinned"
     CONFIRMATION_REQUIRED = "confirmation_required"
     INSUFFICIENT_MEMORY = "insufficient_memory"
+    MEMORY_BUSY = "memory_busy"
     QUEUE_FULL = "queue_full"
     SHUTTING_DOWN = "shutting_down"
     LOAD_FAILED = "load_failed"
@@ -80,6 +81,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.PINNED: Meaning(409, Exit.REFUSED),
     Code.CONFIRMATION_REQUIRED: Meaning(409, Exit.REFUSED),
     Code.INSUFFICIENT_MEMORY: Meaning(507, Exit.REFUSED),
+    Code.MEMORY_BUSY: Meaning(503, Exit.REFUSED),
     Code.QUEUE_FULL: Meaning(503, Exit.REFUSED),
     Code.SHUTTING_DOWN: Meaning(503, Exit.UNREACHABLE),
     Code.LOAD_FAILED: Meaning(500, Exit.FAILURE),

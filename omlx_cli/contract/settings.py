@@ -49,6 +49,8 @@ class ModelSettings(_Section, frozen=True, kw_only=True):
     default: str = "smollm2"
     ttl: str = "10m"
     load_timeout: str = "10m"
+    min_residency: str = "30s"
+    """How long a loaded model stays before another one's load may take its place."""
     context_limit: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Longest prompt plus answer in tokens; 0 is what the model allows."""
 
@@ -95,7 +97,10 @@ class ModelOptions(_Section, frozen=True, kw_only=True):
 class MemorySettings(_Section, frozen=True, kw_only=True):
     """`[memory]`: how much the loaded models may take together."""
 
-    limit: str = "80%"
+    limit: str = "auto"
+    """Bytes, a share of the machine's memory, or `auto`: all of it but the reserve."""
+    reserve: str = "auto"
+    """What is left to the system and other programs; `auto` is 20 %, at least 2 GiB and at most 8 GiB."""
 
 
 class Settings(_Section, frozen=True, kw_only=True):
@@ -111,9 +116,18 @@ class Settings(_Section, frozen=True, kw_only=True):
     models: dict[str, ModelOptions] = {}
 
 
-_DURATIONS = ("server.keep_alive", "daemon.start_timeout", "daemon.stop_timeout", "model.ttl", "model.load_timeout")
-_SIZES = ("server.max_body", "daemon.log_size", "memory.limit")
+_DURATIONS = (
+    "model.load_timeout",
+    "model.min_residency",
+    "server.keep_alive",
+    "daemon.start_timeout",
+    "daemon.stop_timeout",
+    "model.ttl",
+)
+_SIZES = ("server.max_body", "daemon.log_size")
 _NAMED_SIZES = {
+    "memory.limit": ("auto",),
+    "memory.reserve": ("auto",),
     "cache.hot_max_size": ("auto",),
     "cache.cold_max_size": ("auto",),
     "cache.min_free": (),

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from omlx_cli.contract.settings import Settings
+from omlx_cli.contract.settings import MemorySettings, Settings
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 from omlx_daemon.wire.messages import WorkerSettings
+
+AUTO = "auto"
+_RESERVE_SHARE = 0.2
+_LEAST_RESERVE_BYTES = 2 << 30
+_MOST_RESERVE_BYTES = 8 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,10 @@ class PoolSettings:
     """Durations in seconds, sizes in bytes; `ttl_s` and `load_timeout_s` may be `math.inf`."""
 
     memory_limit_bytes: int
+    memory_reserve_bytes: int = 0
+    """What is left to the system and other programs."""
+    min_residency_s: float = 0.0
+    """How long a loaded model stays before another one's load may take its place."""
     ttl_s: float = 600.0
     load_timeout_s: float = 600.0
     stop_s: float = 10.0
@@ -29,7 +38,9 @@ class PoolSettings:
         """Return the pool's share of `settings`; percentages are of `total_memory_bytes`."""
         scheduler = settings.scheduler
         return cls(
-            memory_limit_bytes=parse_size_bytes(settings.memory.limit, total_memory_bytes),
+            memory_limit_bytes=limit_bytes(settings.memory, total_memory_bytes),
+            memory_reserve_bytes=reserve_bytes(settings.memory, total_memory_bytes),
+            min_residency_s=parse_duration_s(settings.model.min_residency),
             ttl_s=parse_duration_s(settings.model.ttl),
             load_timeout_s=parse_duration_s(settings.model.load_timeout),
             worker=WorkerSettings(
@@ -40,3 +51,18 @@ class PoolSettings:
                 log_level=settings.daemon.log_level,
             ),
         )
+
+
+def reserve_bytes(settings: MemorySettings, total_bytes: int) -> int:
+    """Return what is left to the system: at most half of a small machine where the settings leave it open."""
+    if settings.reserve != AUTO:
+        return parse_size_bytes(settings.reserve, total_bytes)
+    reserve = min(max(int(total_bytes * _RESERVE_SHARE), _LEAST_RESERVE_BYTES), _MOST_RESERVE_BYTES)
+    return min(reserve, total_bytes // 2)
+
+
+def limit_bytes(settings: MemorySettings, total_bytes: int) -> int:
+    """Return what all workers may take together."""
+    if settings.limit != AUTO:
+        return parse_size_bytes(settings.limit, total_bytes)
+    return max(0, total_bytes - reserve_bytes(settings, total_bytes))

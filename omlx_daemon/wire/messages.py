@@ -23,6 +23,8 @@ class WorkerSettings(_Message, frozen=True, kw_only=True):
     max_queued: int = 512
     stall_target_s: float = 0.3
     memory_limit_bytes: int = 0
+    kv_limit_bytes: int = 0
+    """What the KV of running requests may take; 0 is without a bound. `LimitKv` changes it."""
     log_level: str = "info"
 
 
@@ -55,7 +57,20 @@ class Stop(_Message, frozen=True, kw_only=True, tag="stop"):
     """How long what waits for the disk may take after that."""
 
 
-Command = Start | Submit | Cancel | Stop | CacheCommand
+class Trim(_Message, frozen=True, kw_only=True, tag="trim"):
+    """Daemon to worker: return the memory that is free inside the process to the system, then report."""
+
+
+class LimitKv(_Message, frozen=True, kw_only=True, tag="limit_kv"):
+    """Daemon to worker: what the KV of running requests may take from now on; 0 is without a bound.
+
+    A bound below what is held ends nothing: it keeps more requests from starting.
+    """
+
+    kv_limit_bytes: int
+
+
+Command = Start | Submit | Cancel | Stop | Trim | LimitKv | CacheCommand
 
 
 class LoadProgress(_Message, frozen=True, kw_only=True, tag="load_progress"):
@@ -75,6 +90,8 @@ class Ready(_Message, frozen=True, kw_only=True, tag="ready"):
     blas: str = ""
     weights_dtype: str = ""
     load_s: float = 0.0
+    device_cap_bytes: int = 0
+    """What the device's arrays may take in all; 0 where the device sets no such bound."""
 
 
 class LoadFailed(_Message, frozen=True, kw_only=True, tag="load_failed"):

@@ -12,7 +12,7 @@ from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core.errors import shutting_down
 from omlx_daemon.core.events import Failed
 from omlx_daemon.wire.cache import CacheCommand
-from omlx_daemon.wire.messages import Events, LoadProgress, Start, Stop
+from omlx_daemon.wire.messages import Events, LimitKv, LoadProgress, Start, Stop, Trim
 from omlx_daemon.worker.accountant import Accountant
 from omlx_daemon.worker.backend import blas
 from omlx_daemon.worker.engine.loop import Engine
@@ -33,7 +33,7 @@ class Wake(Enum):
     READ = auto()
 
 
-Wish = Sequence | Stop | CacheCommand | Wake
+Wish = Sequence | Stop | Trim | LimitKv | CacheCommand | Wake
 """What other threads ask of the engine thread."""
 _STOP_POLL_S = 0.02
 _READ_POLL_S = 0.05
@@ -147,6 +147,11 @@ class Host:
             self._stop_by_s, self._flush_s = time.monotonic() + wish.deadline_s, wish.flush_s
         elif isinstance(wish, Sequence):
             engine.admit(wish)
+        elif isinstance(wish, LimitKv):
+            engine.limit_kv(wish.kv_limit_bytes)
+        elif isinstance(wish, Trim):
+            engine.trim()
+            self._outbox.put(engine.report())
         elif not isinstance(wish, Wake):
             cache.obey(wish)
 

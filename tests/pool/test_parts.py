@@ -93,7 +93,8 @@ def test_the_system_is_measured() -> None:
 def test_settings_become_numbers() -> None:
     settings = PoolSettings.of(Settings(model=ModelSettings(ttl="never", load_timeout="1m")), 1000)
     assert settings.ttl_s == float("inf")
-    assert (settings.memory_limit_bytes, settings.load_timeout_s, settings.worker.stall_target_s) == (800, 60, 0.3)
+    assert (settings.memory_limit_bytes, settings.memory_reserve_bytes) == (500, 500)
+    assert (settings.load_timeout_s, settings.worker.stall_target_s, settings.min_residency_s) == (60, 0.3, 30)
 
 
 def test_joining_keeps_what_was_said() -> None:

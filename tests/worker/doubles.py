@@ -91,6 +91,7 @@ class FakeRunner:
         self.answers: dict[int, int] = {}
         self.chunks: list[list[tuple[int, int]]] = []
         self.most_running = 0
+        self.trimmed = 0
         self.lose_next_join = False
         self.fail_next_step = False
         self.fail_next_remove = False
@@ -122,6 +123,9 @@ class FakeRunner:
 
     def reset(self) -> None:
         self.running.clear()
+
+    def trim(self) -> None:
+        self.trimmed += 1
 
     def memory(self) -> Memory:
         return Memory(kv_bytes=len(self.running))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import sys
 from collections.abc import Iterable
 
 import mlx.core as mx
@@ -29,3 +32,24 @@ def available_bytes(limit_bytes: int) -> int:
 def kv_bytes(caches: Iterable[object]) -> int:
     """Return the bytes of a list of layer caches."""
     return sum(int(getattr(cache, "nbytes", 0)) for cache in caches)
+
+
+def trim() -> None:
+    """Return to the system what is free inside this process: mlx's pool, and glibc's where there is one."""
+    gc.collect()
+    mx.clear_cache()
+    if sys.platform == "linux":
+        _trim_heap()
+
+
+def device_cap_bytes() -> int:
+    """Return what the device's arrays may take in all: Metal's working set, a GPU's memory, 0 for a CPU."""
+    info = mx.device_info()
+    found = info.get("max_recommended_working_set_size") or info.get("total_memory") or 0
+    return int(found)
+
+
+def _trim_heap() -> None:
+    heap_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if heap_trim is not None:
+        heap_trim(ctypes.c_size_t(0))

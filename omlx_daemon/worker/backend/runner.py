@@ -12,7 +12,7 @@ from mlx_lm.models.cache import CacheList, make_prompt_cache
 from mlx_lm.sample_utils import greedy_sampler
 
 from omlx_daemon.worker.backend.kv.rows import Source
-from omlx_daemon.worker.backend.memory import held, kv_bytes
+from omlx_daemon.worker.backend.memory import held, kv_bytes, trim
 from omlx_daemon.worker.backend.sampling import RowSampling
 from omlx_daemon.worker.engine.ports import BatchLostError, Memory, Row, Sampled
 
@@ -100,6 +100,12 @@ class BatchRunner:
         self._running = GenerationBatch.empty(self.model, greedy_sampler)
         self._rows.clear()
         mx.clear_cache()
+
+    def trim(self) -> None:
+        """Return what mlx and the C library keep for later use."""
+        # Buffers that a step under way still uses must not be freed under it.
+        mx.synchronize(generation_stream)
+        trim()
 
     def memory(self) -> Memory:
         """Return what mlx holds now; KV is that of the running batch."""

@@ -50,6 +50,7 @@ class Engine:
         self._tickets = tickets
         self._clock = clock
         self._pace = Pace(stall_target_s)
+        self.kv_limit_bytes = 0
         self._scheduler = Scheduler(self._pace, max_running if runner.batches else 1)
         self._running: dict[int, Sequence] = {}
         self._meter = Meter(clock())
@@ -98,6 +99,17 @@ class Engine:
             self._fail(sequence, shutting_down().body)
         self._remove_running(tuple(self._running))
         return self._take()
+
+    def trim(self) -> None:
+        """Return memory that is free inside the process to the system."""
+        try:
+            self._runner.trim()
+        except Exception:
+            log.exception("returning memory failed")
+
+    def limit_kv(self, size_bytes: int) -> None:
+        """Bound what the KV of running requests may take; 0 is without a bound."""
+        self.kv_limit_bytes = size_bytes
 
     def report(self) -> Report:
         """Return the figures of this moment."""

@@ -116,6 +116,10 @@ class Runner(Protocol):
         """Forget the running batch."""
         ...
 
+    def trim(self) -> None:
+        """Return memory that is free inside the process to the system."""
+        ...
+
     def memory(self) -> Memory:
         """Return what the backend holds now."""
         ...
