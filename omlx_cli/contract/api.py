@@ -61,6 +61,8 @@ class DaemonInfo(Reply, frozen=True, kw_only=True):
     address: str = ""
     """`127.0.0.1:8000`, or empty where the TCP port could not be bound."""
     tcp_error: str = ""
+    manager: str = ""
+    """What started it: `launchd`, `systemd`, `process` or `foreground`."""
     started_at: str = ""
     uptime_s: float = 0.0
 

@@ -38,6 +38,10 @@ class DaemonSettings(_Section, frozen=True, kw_only=True):
 
     start_timeout: str = "30s"
     stop_timeout: str = "20s"
+    idle_exit: str = "never"
+    """Without work or client for so long, a daemon that a connection would start again ends itself."""
+    service: Literal["auto", "process"] = "auto"
+    """What starts the daemon: the system's service manager where there is one, or a plain process."""
     log_level: str = "info"
     log_size: str = "10MiB"
     log_files: Positive = 5
@@ -171,7 +175,7 @@ def _invalid(origin: str, error: Exception) -> OmlxError:
 
 
 def _check_units(settings: Settings) -> None:
-    for key in (*_DURATIONS, "scheduler.stall_target", "cache.max_age"):
+    for key in (*_DURATIONS, "daemon.idle_exit", "scheduler.stall_target", "cache.max_age"):
         _check(settings, key, parse_duration_s)
     for key, words in _NAMED_SIZES.items():
         _check(settings, key, partial(_size_or, words))
