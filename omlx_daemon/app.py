@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from litestar import Litestar
 
@@ -46,7 +47,8 @@ def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner
     state = StateStore(paths.state)
     memory_bytes = memory.total_bytes()
     namespaces = Namespaces(settings.models)
-    cache = CacheService(plan(settings.cache, paths.cache, memory_bytes), namespaces.of, namespaces.bits)
+    limits = partial(plan, settings.cache, paths.cache, memory_bytes)
+    cache = CacheService(limits(), namespaces.of, namespaces.bits, lambda: limits().policy)
     pool = Pool(registry.resolve, spawn, state, PoolSettings.of(settings, memory_bytes), memory, caches=cache)
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows, namespaces.bits)

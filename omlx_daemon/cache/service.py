@@ -15,7 +15,7 @@ from omlx_daemon.cache.session import Session
 from omlx_daemon.cache.tally import Tally
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.ledger.ledger import Ledger
-from omlx_daemon.ledger.policy import Removed
+from omlx_daemon.ledger.policy import Policy, Removed
 from omlx_daemon.wire.cache import CacheStart
 
 UPKEEP_S = 30.0
@@ -34,10 +34,14 @@ class CacheService:
     """Implements `pool.caching.Caches`. Event loop only; everything that touches the disk is done elsewhere."""
 
     def __init__(
-        self, plan: CachePlan, namespace: Callable[[ModelSpec], str], bits: Callable[[ModelSpec], int]
+        self,
+        plan: CachePlan,
+        namespace: Callable[[ModelSpec], str],
+        bits: Callable[[ModelSpec], int],
+        limits: Callable[[], Policy] | None = None,
     ) -> None:
         """Cache as `plan` says. `namespace` gives a model's fingerprint, read from disk, empty where it has none;
-        `bits` how its rows are stored."""
+        `bits` how its rows are stored. `limits` measures the volume again: another one may be mounted by now."""
         self.plan = plan
         self.tally = Tally()
         self.desk = Desk()
@@ -45,6 +49,7 @@ class CacheService:
         """Bytes on disk, and files evicted since the start, as they were a moment ago."""
         self.why_no_cold = "" if plan.has_cold else "the cold tier is switched off"
         self._namespace, self._bits = namespace, bits
+        self._limits = limits or (lambda: plan.policy)
         self._sessions: list[Session] = []
         self._numbers = itertools.count(1)
         self._ledger: Ledger | None = None
@@ -64,9 +69,9 @@ class CacheService:
 
     async def run(self) -> None:
         """Keep limits and accounts until cancelled; a directory that failed is tried again, soon at first."""
-        ledger = await self.ledger()
-        if ledger is None:
+        if not self.plan.has_cold:
             return
+        ledger = await self._opened_at_last()
         clock, upkeeps = asyncio.get_running_loop().time, itertools.count(1)
         upkeep_s, tries = clock() + UPKEEP_S, 0
         while True:
@@ -79,6 +84,15 @@ class CacheService:
                 upkeep_s = clock() + UPKEEP_S
                 await self._keep_up(ledger, rescan=next(upkeeps) % RESCAN_EVERY == 0)
 
+    async def _opened_at_last(self) -> Ledger:
+        """Return the ledger; a directory that cannot be used is tried again, soon at first."""
+        tries = 0
+        while (ledger := await self.ledger()) is None:
+            await asyncio.sleep(min(UPKEEP_S, LOOK_S * 2**tries))
+            tries = min(tries + 1, MAX_DOUBLINGS)
+            self._opened = asyncio.create_task(self._open_ledger())
+        return ledger
+
     async def _keep_up(self, ledger: Ledger, *, rescan: bool) -> None:
         await asyncio.to_thread(ledger.maintain)
         if rescan:
@@ -90,7 +104,7 @@ class CacheService:
         ledger = await self.ledger()
         start = await asyncio.to_thread(self._start_of, spec, ledger)
         owner = f"{spec.name} {next(self._numbers)}"
-        if not start.directory:
+        if not start.directory or start.waiting:
             ledger = None
         elif ledger is not None:
             await self.desk.run(partial(ledger.attach, owner, start.namespace, spec.name, start.details))
@@ -98,6 +112,8 @@ class CacheService:
         session.bound_bytes = int(room_bytes * MEMORY_SHARE)
         self._sessions.append(session)
         self._share_memory()
+        if self._ledger is not None:
+            await session.adopt(self._ledger)
         return session
 
     def sessions(self, model: str = "") -> Iterator[Session]:
@@ -130,15 +146,21 @@ class CacheService:
             loop.call_soon_threadsafe(self._removed, removed)
 
         try:
-            ledger = await self.desk.run(partial(Ledger.open, self.plan.root, self.plan.policy))
+            ledger = await self.desk.run(lambda: Ledger.open(self.plan.root, self._limits()))
         except OmlxError as error:
+            if not self.why_no_cold:
+                hint = f"; {error.body.hint}" if error.body.hint else ""
+                _log.warning("the KV cache is in memory alone: %s%s", error, hint)
             self.why_no_cold = str(error)
-            hint = f"; {error.body.hint}" if error.body.hint else ""
-            _log.warning("the KV cache is in memory alone: %s%s", error, hint)
             return
+        if self.why_no_cold:
+            _log.warning("the KV cache is on disk too, now that %s can be used", self.plan.root)
+        self.why_no_cold = ""
         ledger.listen(told)
         self._count(ledger)
         self._ledger = ledger
+        for session in list(self._sessions):
+            await session.adopt(ledger)
 
     def _start_of(self, spec: ModelSpec, ledger: Ledger | None) -> CacheStart:
         if not self.plan.enabled:
@@ -148,7 +170,8 @@ class CacheService:
         return CacheStart(
             enabled=True,
             namespace=namespace,
-            directory=str(self.plan.root) if ledger is not None and namespace else "",
+            directory=str(self.plan.root) if self.plan.has_cold and namespace else "",
+            waiting=ledger is None and self.plan.has_cold,
             details={"model": spec.name, "kv_store_bits": str(bits)},
             kv_store_bits=bits,
             fsync=self.plan.fsync,

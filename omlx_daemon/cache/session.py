@@ -19,6 +19,7 @@ from omlx_daemon.wire.cache import (
     CacheNote,
     CacheStart,
     ClearCache,
+    DirectoryUsable,
     Evicted,
     GiveBack,
     Granted,
@@ -32,6 +33,9 @@ from omlx_daemon.wire.cache import (
     Touched,
     WriteFailed,
 )
+
+ARRIVED_FILES = 1000
+"""Named in one message, so that a worker's engine is never held up for long."""
 
 
 class Session:
@@ -48,7 +52,7 @@ class Session:
         on_stored: Callable[[Ledger], None],
         on_close: Callable[[Session], None],
     ) -> None:
-        """Keep the accounts of the worker `owner` of `model`; without a ledger it has no cold tier.
+        """Keep the accounts of the worker `owner` of `model`; without a ledger it has no cold tier yet.
 
         `on_stored` is called at the desk, `on_close` on the event loop.
         """
@@ -74,12 +78,26 @@ class Session:
 
     @property
     def namespace(self) -> str:
-        """The worker's namespace, empty where it has no cold tier."""
+        """The worker's namespace, empty where it has no cold tier now."""
         return self._start.namespace if self._ledger is not None else ""
 
     def connect(self, pid: int, send: Callable[[CacheCommand], None]) -> None:
         """Take note of the worker's process; commands go to it by `send` from now on."""
         self._pid, self._send = pid, send
+
+    async def adopt(self, ledger: Ledger) -> None:
+        """Begin the accounts in `ledger`, whose directory could not be used when the worker started."""
+        if self._ledger is not None or self._closed or not self._start.directory:
+            return
+        self._ledger, start = ledger, self._start
+        await self._desk.run(partial(ledger.attach, self.owner, start.namespace, self.model, start.details))
+        files = await self._desk.run(partial(ledger.files, start.namespace))
+        pinned = await self._desk.run(partial(ledger.pinned_hashes, start.namespace))
+        self._start = msgspec.structs.replace(self._start, waiting=False)
+        self._send(DirectoryUsable())
+        for first in range(0, len(files), ARRIVED_FILES):
+            self.arrived(files[first : first + ARRIVED_FILES])
+        self.pin(pinned)
 
     def resize(self, capacity_bytes: int) -> None:
         """Set what the worker may hold in memory."""

@@ -27,6 +27,13 @@ class Administration(Writers):
             rows = [report.row(space, current) for space in self._book]
         return CacheList(namespaces=tuple(sorted(rows, key=lambda row: (-row.size_bytes, row.namespace))))
 
+    def files(self, namespace: str) -> tuple[tuple[str, int], ...]:
+        """Return the names and sizes in bytes of a namespace's blocks, the least recently used first."""
+        with self._lock:
+            space = self._book.get(namespace)
+            records = sorted(space.blocks.index, key=lambda record: record.recency_ns) if space else ()
+            return tuple((record.filename, record.size_bytes) for record in records)
+
     def totals(self) -> tuple[int, int]:
         """Return the bytes on disk, and the files that limits removed since the start; quick enough for every write."""
         limits = (Reason.QUOTA, Reason.FLOOR, Reason.SHARE, Reason.AGE)

@@ -19,6 +19,8 @@ class CacheStart(_Message, frozen=True, kw_only=True):
     """The fingerprint that the daemon knows the model by; the worker's hashes cover its arrays besides."""
     directory: str = ""
     """The cache directory; empty is no cold tier."""
+    waiting: bool = False
+    """The directory cannot be used yet, and is left alone until `DirectoryUsable` says so."""
     details: dict[str, str] = {}
     """What the fingerprint covers, for the namespace's description."""
     hot_max_bytes: int = 0
@@ -49,6 +51,10 @@ class Arrived(_Message, frozen=True, kw_only=True, tag="arrived"):
     files: tuple[tuple[str, int], ...]
 
 
+class DirectoryUsable(_Message, frozen=True, kw_only=True, tag="directory_usable"):
+    """Daemon to worker: the cache directory can be used now; what lies there is told by `Arrived`."""
+
+
 class ResizeHot(_Message, frozen=True, kw_only=True, tag="resize_hot"):
     """Daemon to worker: the bound of what the cache may hold in memory."""
 
@@ -65,7 +71,7 @@ class PinBlocks(_Message, frozen=True, kw_only=True, tag="pin_blocks"):
     hashes: tuple[bytes, ...] = ()
 
 
-CacheCommand = Granted | Evicted | Arrived | ResizeHot | ClearCache | PinBlocks
+CacheCommand = Granted | Evicted | Arrived | DirectoryUsable | ResizeHot | ClearCache | PinBlocks
 
 
 class Reserve(_Message, frozen=True, kw_only=True, tag="reserve"):

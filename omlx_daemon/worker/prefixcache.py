@@ -10,7 +10,16 @@ from pathlib import Path
 from omlx_cli.contract.units import format_bytes
 from omlx_daemon.coldstore import names
 from omlx_daemon.coldstore.layout import Layout
-from omlx_daemon.wire.cache import Arrived, CacheCommand, CacheStart, ClearCache, Evicted, PinBlocks, ResizeHot
+from omlx_daemon.wire.cache import (
+    Arrived,
+    CacheCommand,
+    CacheStart,
+    ClearCache,
+    DirectoryUsable,
+    Evicted,
+    PinBlocks,
+    ResizeHot,
+)
 from omlx_daemon.worker.cache.cold import ColdTier
 from omlx_daemon.worker.cache.hot import HotTier
 from omlx_daemon.worker.cache.ledger import Ledger
@@ -45,6 +54,9 @@ class PrefixCache:
                     self._cold.forget([name for filename in filenames if (name := names.parse(filename))])
             case Arrived(files=files):
                 self._take_over(files)
+            case DirectoryUsable():
+                if self._cold is not None:
+                    self._cold.begin()
             case ResizeHot(capacity_bytes=capacity_bytes):
                 self.store.resize_hot(capacity_bytes)
             case ClearCache():
@@ -106,6 +118,7 @@ def _cold_tier(start: CacheStart, model: str, ledger: Ledger) -> ColdTier | None
             batch_bytes=0,
             fsync=start.fsync,
             second_hit=start.second_hit,
+            waiting=start.waiting,
             prepare=lambda: layout.create_namespace(start.namespace, model, start.details),
         )
     except OSError as error:

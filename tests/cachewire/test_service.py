@@ -18,10 +18,13 @@ from omlx_daemon.cache.tally import Tally
 from omlx_daemon.coldstore import blockfile
 from omlx_daemon.coldstore.names import BlockName, Part
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.ledger.policy import Policy, WritePolicy
 from omlx_daemon.wire.cache import (
+    Arrived,
     CacheCommand,
     ClearCache,
+    DirectoryUsable,
     Evicted,
     GiveBack,
     Granted,
@@ -179,6 +182,95 @@ def test_a_disk_that_fails_a_worker_is_degraded_until_it_is_tried_again(
         upkeep.cancel()
         session.take(Reserve(id=2, size_bytes=1000))
         await until(lambda: Granted(id=2, size_bytes=1000) in daemon.sent["a"])
+
+    run(CachePlan(tmp_path), test)
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_directory_that_cannot_be_used_at_the_start_comes_into_use_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("omlx_daemon.cache.service.LOOK_S", 0.01)
+    monkeypatch.setattr("omlx_daemon.cache.session.ARRIVED_FILES", 2)
+    place, root = tmp_path / "place", tmp_path / "place" / "cache"
+    place.symlink_to("nowhere")
+    volume = tmp_path / "volume" / "cache"
+    (volume / "kv-v1" / SPACE["a"]).mkdir(parents=True)
+    files = dict(store(volume, "a", number, 1000) for number in (1, 2, 3))
+    (tmp_path / "mounted").symlink_to("volume")
+
+    async def test(daemon: Daemon) -> None:
+        session = await daemon.start("a")
+        assert (session.start.waiting, session.start.directory, session.namespace) == (True, str(root), "")
+        upkeep = asyncio.create_task(daemon.service.run())
+        session.take(Reserve(id=1, size_bytes=1000))
+        assert daemon.sent["a"] == [Granted(id=1)]
+        assert "cannot be used" in daemon.service.why_no_cold
+        for _ in range(2):
+            tried = daemon.service._opened
+            await until(lambda tried=tried: daemon.service._opened is not tried)
+        (tmp_path / "mounted").replace(place)
+        await until(lambda: session.namespace and not session.start.waiting)
+        upkeep.cancel()
+        begin, first, second, pinned = daemon.sent["a"][1:]
+        assert (begin, pinned) == (DirectoryUsable(), PinBlocks())
+        assert isinstance(first, Arrived)
+        assert isinstance(second, Arrived)
+        assert (len(first.files), dict([*first.files, *second.files])) == (2, files)
+        session.take(Reserve(id=2, size_bytes=1000))
+        await until(lambda: Granted(id=2, size_bytes=1000) in daemon.sent["a"])
+        session.close()
+        assert (await stats(daemon)).reserved_bytes == 0
+        assert daemon.service.why_no_cold == ""
+        assert not (await daemon.start("b")).start.waiting
+        assert [line.partition(":")[0] for line in warnings(caplog)] == [
+            "the KV cache is in memory alone",
+            f"the KV cache is on disk too, now that {root} can be used",
+        ]
+
+    run(CachePlan(root, hot_bytes=10), test)
+
+
+def test_a_directory_is_taken_over_once_the_daemon_that_held_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("omlx_daemon.cache.service.LOOK_S", 0.01)
+    other = Ledger.open(tmp_path, Policy())
+
+    async def test(daemon: Daemon) -> None:
+        session = await daemon.start("a")
+        upkeep = asyncio.create_task(daemon.service.run())
+        for _ in range(3):
+            tried = daemon.service._opened
+            await until(lambda tried=tried: daemon.service._opened is not tried)
+            assert session.start.waiting
+        assert "in use by another process" in daemon.service.why_no_cold
+        other.attach("theirs", SPACE["a"], "a", {})
+        filename, size_bytes = store(tmp_path, "a", 1, 1000)
+        other.stored("theirs", SPACE["a"], filename, size_bytes)
+        other.close()
+        await until(lambda: Arrived(files=((filename, size_bytes),)) in daemon.sent["a"])
+        upkeep.cancel()
+        assert len(warnings(caplog)) == 2
+
+    run(CachePlan(tmp_path), test)
+
+
+def test_a_worker_that_ends_while_the_directory_comes_into_use_leaves_nothing(tmp_path: Path) -> None:
+    async def test(daemon: Daemon) -> None:
+        other = Ledger.open(tmp_path, Policy())
+        session = await daemon.start("a")
+        other.close()
+        ledger = await asyncio.to_thread(Ledger.open, tmp_path, Policy())
+        adopting = asyncio.create_task(session.adopt(ledger))
+        await asyncio.sleep(0)
+        session.close()
+        await adopting
+        assert not any(row.in_use for row in (await daemon.service.desk.run(ledger.rows)).namespaces)
+        ledger.close()
 
     run(CachePlan(tmp_path), test)
 

@@ -32,7 +32,7 @@ def works_from_memory(client: Client) -> None:
     assert again.tokens == first.tokens
 
 
-def test_a_directory_that_cannot_be_made_leaves_the_memory(client: Client, tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_leaves_the_memory_until_it_can(client: Client, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
     configure(client, f'dir = "{tmp_path / "file" / "cache"}"')
     client.load()
@@ -44,6 +44,14 @@ def test_a_directory_that_cannot_be_made_leaves_the_memory(client: Client, tmp_p
     refused = client.home.run("cache", "verify")
     assert refused.returncode == 1
     assert refused.stderr.startswith("error: there is no cache on disk: ")
+    (tmp_path / "file").unlink()
+    until(lambda: client.call("GET", routes.CACHE_STATS)["state"] == "ok")
+    assert client.ask(PROMPT).hot == 39
+    until(lambda: client.metrics()["bytes_written"])
+    assert client.log().count("the KV cache is in memory alone") == 1
+    assert client.log().count("the KV cache is on disk too") == 1
+    client.restart()
+    assert client.ask(PROMPT).cold == 39
 
 
 def test_a_second_daemon_on_one_directory_keeps_to_memory(client: Client, tmp_path: Path, smollm2_path: Path) -> None:

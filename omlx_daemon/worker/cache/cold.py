@@ -37,12 +37,14 @@ class ColdTier:
         batch_bytes: int = 64 << 20,
         fsync: bool = False,
         second_hit: bool = False,
+        waiting: bool = False,
         prepare: Callable[[], object] | None = None,
     ) -> None:
         """Open the namespace `space`: every block there is found from its name.
 
-        `second_hit` writes a block only when it is offered for the second time. `prepare` makes the namespace again
-        when it has vanished; without one the directory alone is made.
+        `second_hit` writes a block only when it is offered for the second time. `waiting` leaves the directory alone
+        until `begin`. `prepare` makes the namespace again when it has vanished; without one the directory alone is
+        made.
         """
         self._ledger = ledger
         self._seen = Seen() if second_hit else None
@@ -51,7 +53,9 @@ class ColdTier:
         self._size_bytes = 0
         self._touched: dict[Key, float] = {}
         self._bytes_read = self._missing = self._quarantined = self._read_errors = 0
-        self._scan(space)
+        self._waiting = waiting
+        if not waiting:
+            self._scan(space)
         self._reader = Reader(space, self._lose, readers)
         self._writer = Writer(
             space,
@@ -62,6 +66,10 @@ class ColdTier:
             fsync=fsync,
             prepare=prepare or (lambda: space.mkdir(parents=True, exist_ok=True)),
         )
+
+    def begin(self) -> None:
+        """Use the directory from now on, where it could not be used before; `take_over` is told what lies there."""
+        self._waiting = False
 
     def names(self) -> Iterable[BlockName]:
         """Return the blocks that have a file."""
@@ -93,6 +101,8 @@ class ColdTier:
 
     def store(self, block: Block, now: int) -> Answer:
         """Queue a part for its file."""
+        if self._waiting:
+            return Answer.REFUSED
         key = (block.name.hash, block.name.part)
         file = self._files.get(key)
         if file is not None and file.name.rows >= block.name.rows:
