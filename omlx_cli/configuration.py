@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -19,11 +20,12 @@ from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import DIRECTORY_MODE
 from omlx_cli.contract.settings import Settings
 
-Value = str | int | bool | list[str]
+Value = str | int | float | bool | list[str]
 
 _SECRETS = ("server.api_key",)
 _HIDDEN = "(set)"
 _BY_HAND = "mend the file by hand first"
+_KWARGS = ".chat_template_kwargs."
 
 
 class ConfigReply(Reply, frozen=True, kw_only=True):
@@ -33,7 +35,7 @@ class ConfigReply(Reply, frozen=True, kw_only=True):
 
 
 def flatten(values: Settings) -> dict[str, Value]:
-    """Return every setting by its dotted name, in the order of the file's sections."""
+    """Return every setting by its dotted name, in the order of the file's sections; of a key of the API its name."""
     return dict(_walk((), msgspec.to_builtins(values)))
 
 
@@ -41,7 +43,9 @@ def _walk(path: tuple[str, ...], part: object) -> Iterator[tuple[str, Value]]:
     if isinstance(part, dict):
         for name, inner in part.items():
             yield from _walk((*path, name), inner)
-    else:
+    elif isinstance(part, list | tuple):
+        yield ".".join(path), [one["name"] if isinstance(one, dict) else one for one in part]
+    elif part is not None:
         yield ".".join(path), msgspec.convert(part, Value)
 
 
@@ -97,6 +101,9 @@ def _split(key: str) -> list[str]:
     section, _, rest = key.partition(".")
     if section != "models":
         return [section, rest]
+    model, kwargs, name = rest.rpartition(_KWARGS)
+    if kwargs:
+        return [section, model.strip("\"'"), kwargs.strip("."), name]
     model, _, name = rest.rpartition(".")
     return [section, model.strip("\"'"), name]
 
@@ -104,7 +111,7 @@ def _split(key: str) -> list[str]:
 def _convert(key: str, parts: Sequence[str], text: str) -> Value:
     """Return `text` as the setting's own type. Raises OmlxError(INVALID_CONFIG)."""
     errors = []
-    for candidate in _readings(text):
+    for candidate in _json_readings(text) if _KWARGS in key else _readings(text):
         nested: object = candidate
         for part in reversed(parts):
             nested = {part: nested}
@@ -128,6 +135,13 @@ def _readings(text: str) -> Iterator[Value]:
     if text.isdecimal():
         yield int(text)
     yield [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _json_readings(text: str) -> Iterator[Value]:
+    """Yield what `text` may mean where any value fits: JSON's own reading, else the text."""
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        yield msgspec.json.decode(text, type=bool | int | float)
+    yield text
 
 
 def _unknown(key: str, known: Iterable[str]) -> OmlxError:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.model_options import ModelOptions, check_models, key_of
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -21,12 +22,22 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
+class ServerKey(_Section, frozen=True, kw_only=True):
+    """`[[server.keys]]`: a key of its own for one client, which may ask for answers but not act on the daemon."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    key: Annotated[str, msgspec.Meta(min_length=1)]
+    priority: Literal["interactive", "normal", "batch"] = "normal"
+    """The class of its requests that name none."""
+
+
 class ServerSettings(_Section, frozen=True, kw_only=True):
     """`[server]`: where the daemon listens and what it accepts."""
 
     host: str = "127.0.0.1"
     port: Port = 8000
     api_key: str = ""
+    keys: tuple[ServerKey, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     max_body: str = "64MiB"
     keep_alive: str = "10s"
@@ -92,10 +103,11 @@ class CacheSettings(_Section, frozen=True, kw_only=True):
     fsync: bool = False
 
 
-class ModelOptions(_Section, frozen=True, kw_only=True):
-    """`[models."NAME"]`: settings of one model."""
+class HealthSettings(_Section, frozen=True, kw_only=True):
+    """`[health]`: when a worker that has work and makes no step is called stuck, and when it is replaced."""
 
-    kv_store_bits: Literal[4, 8, 16] = 16
+    stuck_after: str = "60s"
+    restart_after: str = "5m"
 
 
 class MemorySettings(_Section, frozen=True, kw_only=True):
@@ -116,6 +128,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     hub: HubSettings = HubSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     memory: MemorySettings = MemorySettings()
+    health: HealthSettings = HealthSettings()
     cache: CacheSettings = CacheSettings()
     models: dict[str, ModelOptions] = {}
 
@@ -155,9 +168,12 @@ def load(path: Path) -> Settings:
 def parse(text: str, origin: str) -> Settings:
     """Return the settings in TOML `text`; errors name `origin` and the key. Raises OmlxError(INVALID_CONFIG)."""
     try:
-        settings = msgspec.convert(tomllib.loads(text), Settings)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        document = tomllib.loads(text)
+        settings = msgspec.convert(document, Settings)
+    except tomllib.TOMLDecodeError as error:
         raise _invalid(origin, error) from error
+    except msgspec.ValidationError as error:
+        raise _invalid(origin, _named(document, error)) from error
     check(settings, origin)
     return settings
 
@@ -174,6 +190,19 @@ def _invalid(origin: str, error: Exception) -> OmlxError:
     return OmlxError(Code.INVALID_CONFIG, f"{origin}: {error}", "omlx config get  lists the keys and their values")
 
 
+def _named(document: dict[str, object], error: msgspec.ValidationError) -> Exception:
+    """Return `error` with the name of the model whose table is at fault, which msgspec does not tell."""
+    models = document.get("models")
+    for name, table in models.items() if isinstance(models, dict) else ():
+        try:
+            msgspec.convert(table, ModelOptions)
+        except msgspec.ValidationError as fault:
+            problem, _, place = str(fault).partition(" - at `$.")
+            key = key_of(name, place.rstrip("`")).rstrip(".")
+            return ValueError(f"{key}: {problem}")
+    return error
+
+
 def _check_units(settings: Settings) -> None:
     for key in (*_DURATIONS, "daemon.idle_exit", "scheduler.stall_target", "cache.max_age"):
         _check(settings, key, parse_duration_s)
@@ -181,8 +210,32 @@ def _check_units(settings: Settings) -> None:
         _check(settings, key, partial(_size_or, words))
     for key in _SIZES:
         _check(settings, key, lambda text: parse_size_bytes(text, base_bytes=1 << 40))
+    _check_health(settings)
+    _check_keys(settings.server)
+    check_models(settings.models)
     if settings.daemon.log_level not in _LOG_LEVELS:
         raise ValueError(f"daemon.log_level: {settings.daemon.log_level!r} is none of {', '.join(_LOG_LEVELS)}")
+
+
+def _check_health(settings: Settings) -> None:
+    for key in ("health.stuck_after", "health.restart_after"):
+        _check(settings, key, parse_duration_s)
+    health = settings.health
+    stuck_s = parse_duration_s(health.stuck_after)
+    if stuck_s < 1:
+        raise ValueError(f"health.stuck_after: {health.stuck_after!r} is under 1s; a long step is not stuck")
+    if parse_duration_s(health.restart_after) < stuck_s:
+        raise ValueError(f"health.restart_after: {health.restart_after!r} is before health.stuck_after")
+
+
+def _check_keys(server: ServerSettings) -> None:
+    seen: set[str] = {server.api_key}
+    names: set[str] = set()
+    for one in server.keys:
+        if one.key in seen or one.name in names:
+            raise ValueError(f"server.keys: {one.name!r} has a name or key that another one has")
+        seen.add(one.key)
+        names.add(one.name)
 
 
 def _size_or(words: tuple[str, ...], text: str) -> float:

@@ -10,6 +10,7 @@ _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(i?)(B?)", re.IGNORECASE)
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 _POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
 NEVER = math.inf
@@ -29,6 +30,22 @@ def parse_duration_s(text: str) -> float:
     if not _DURATION.fullmatch(value):
         raise ValueError(f"{text!r} is not a duration; write for example 30s, 10m, 1h30m, 7d, 0 or never")
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(value))
+
+
+def parse_keep_alive_s(value: str | float) -> float:
+    """Return the seconds in a `keep_alive` as Ollama spells it: `5m`, a number of seconds, or below 0 for ever.
+
+    Raises ValueError, with an example in the message.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            value = float(text) if _NUMBER.fullmatch(text) else parse_duration_s(text.removeprefix("-"))
+        except ValueError:
+            message = f"{text!r} is no time to keep a model; write for example 5m, 300, 0, or -1 for ever"
+            raise ValueError(message) from None
+        value = -1.0 if text.startswith("-") and value else value
+    return NEVER if value < 0 else float(value)
 
 
 def format_duration(seconds: float) -> str:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from omlx_cli.contract.settings import ModelOptions
+from omlx_cli.contract.model_options import ModelOptions
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.models import detail, fingerprint, tensorfile
 

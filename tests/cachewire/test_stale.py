@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from omlx_cli.contract import routes
-from omlx_cli.contract.settings import ModelOptions
+from omlx_cli.contract.model_options import ModelOptions
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.models.namespaces import Namespaces
 from tests.cachewire.driving import ANSWER_TOKENS, MODEL, Client, story

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omlx_cli.contract.units import format_bytes, format_duration, parse_duration_s, parse_size_bytes
+from omlx_cli.contract.units import (
+    format_bytes,
+    format_duration,
+    parse_duration_s,
+    parse_keep_alive_s,
+    parse_size_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -60,3 +66,18 @@ def test_bytes_are_shown_to_two_digits_at_least(count: int) -> None:
     number, unit = format_bytes(count).split()
     power = {"B": 0, "kB": 1, "MB": 2, "GB": 3, "TB": 4}[unit]
     assert float(number) * 1000**power == pytest.approx(count, rel=0.051)
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("5m", 300), ("-1m", math.inf), (-1, math.inf), ("-1", math.inf), (0, 0), ("0", 0), ("0s", 0), (300, 300),
+     ("300", 300), ("1.5", 1.5), (2.5, 2.5), ("never", math.inf), ("1h30m", 5400)],
+)  # fmt: skip
+def test_keep_alive_is_spelled_as_ollama_does(value: str | float, seconds: float) -> None:
+    assert parse_keep_alive_s(value) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "soon", "5 m", "--1", "m5"])
+def test_no_keep_alive(value: str) -> None:
+    with pytest.raises(ValueError, match="write for example 5m"):
+        parse_keep_alive_s(value)

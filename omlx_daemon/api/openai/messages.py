@@ -5,29 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.model_options import is_template_kwarg
 from omlx_daemon.api.openai.schema import ChatCompletionBody, ChatMessage, ContentPart
 from omlx_daemon.core.requests import ChatPrompt, Message
-
-_RESERVED = frozenset(
-    {
-        "messages",
-        "conversation",
-        "tools",
-        "documents",
-        "chat_template",
-        "add_generation_prompt",
-        "continue_final_message",
-        "tokenize",
-        "padding",
-        "truncation",
-        "max_length",
-        "return_tensors",
-        "return_dict",
-        "return_assistant_tokens_mask",
-        "tokenizer_kwargs",
-    }
-)
-"""Names that a chat template's caller gives itself."""
 
 
 def chat_prompt(body: ChatCompletionBody) -> ChatPrompt:
@@ -70,7 +50,7 @@ def _text(part: ContentPart, place: str) -> str:
 def _template_kwargs(body: ChatCompletionBody) -> dict[str, object]:
     given: dict[str, object] = dict(body.chat_template_kwargs or {})
     for name in given:
-        if name in _RESERVED or not name.isidentifier():
+        if not is_template_kwarg(name):
             raise _invalid("chat_template_kwargs", f"{name!r} cannot be set")
     if body.reasoning_effort is not None:
         given.setdefault("reasoning_effort", body.reasoning_effort)
