@@ -34,6 +34,21 @@ class DaemonState(StrEnum):
     STUCK = "stuck"
 
 
+class StuckWorker(msgspec.Struct, frozen=True, kw_only=True):
+    """A worker that has work and makes no step."""
+
+    model: str
+    pid: int
+    request: str
+    """The id of the request that has waited longest."""
+    requests: int = 1
+    """How many wait for it in all."""
+    stuck_s: float = 0.0
+    """Seconds since its last step."""
+    restart_in_s: float | None = None
+    """Seconds until it is ended; None where it is left alone."""
+
+
 class Health(Reply, frozen=True, kw_only=True):
     """`GET /health`: who is answering."""
 
@@ -45,6 +60,8 @@ class Health(Reply, frozen=True, kw_only=True):
     prefix: str
     pid: int
     start_id: str
+    stuck: tuple[StuckWorker, ...] = ()
+    """Who makes no step, where the state is `stuck`."""
 
 
 class DaemonInfo(Reply, frozen=True, kw_only=True):
@@ -73,6 +90,7 @@ class SlotState(StrEnum):
     LOADING = "loading"
     BUSY = "busy"
     IDLE = "idle"
+    STUCK = "stuck"
     UNLOADING = "unloading"
     CRASHED = "crashed"
 
@@ -96,6 +114,9 @@ class SlotInfo(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     crashes: int = 0
     error: str = ""
+    """Why the last worker ended, or the last load failed."""
+    retry_at: str | None = None
+    """When it may be started again after failures in a row; None is now."""
     waits: str = ""
     """Why its load waits for memory, or empty."""
 
@@ -127,6 +148,48 @@ class MemoryStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Loads that wait for memory, and why."""
     swaps: int = 0
     """Models that made way for another one since the daemon started."""
+
+
+class RequestPhase(StrEnum):
+    """How far a request is."""
+
+    LOADING = "loading"
+    QUEUED = "queued"
+    PREFILL = "prefill"
+    DECODE = "decode"
+
+
+class RequestInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `omlx requests`: a sequence that is being computed, or waits."""
+
+    id: str
+    model: str
+    client: str = ""
+    phase: RequestPhase
+    priority: str = "normal"
+    age_s: float = 0.0
+    left_s: float | None = None
+    """Seconds until its deadline; None where it has none."""
+    prompt_tokens: int = 0
+    prefilled_tokens: int = 0
+    tokens: int = 0
+    """Tokens generated so far."""
+
+
+class RequestsReply(Reply, frozen=True, kw_only=True):
+    """`GET /omlx/v1/requests`: what is being worked on, the oldest first."""
+
+    requests: tuple[RequestInfo, ...] = ()
+
+
+class ReloadReply(Reply, frozen=True, kw_only=True):
+    """`POST /omlx/v1/config/reload`: the settings that have changed, by when they take effect."""
+
+    applied: tuple[str, ...] = ()
+    next_load: tuple[str, ...] = ()
+    """They wait until a model is loaded again."""
+    restart: tuple[str, ...] = ()
+    """They wait until the daemon is started again."""
 
 
 class PsReply(Reply, frozen=True, kw_only=True):

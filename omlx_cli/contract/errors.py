@@ -45,6 +45,7 @@ class Code(StrEnum):
     LOAD_FAILED = "load_failed"
     PULL_FAILED = "pull_failed"
     WORKER_CRASHED = "worker_crashed"
+    WORKER_STUCK = "worker_stuck"
     GENERATION_FAILED = "generation_failed"
     CANCELLED = "cancelled"
     TIMEOUT = "timeout"
@@ -87,6 +88,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.LOAD_FAILED: Meaning(500, Exit.FAILURE),
     Code.PULL_FAILED: Meaning(502, Exit.FAILURE),
     Code.WORKER_CRASHED: Meaning(500, Exit.FAILURE),
+    Code.WORKER_STUCK: Meaning(503, Exit.FAILURE),
     Code.GENERATION_FAILED: Meaning(500, Exit.FAILURE),
     Code.CANCELLED: Meaning(499, Exit.INTERRUPTED),
     Code.TIMEOUT: Meaning(504, Exit.FAILURE),

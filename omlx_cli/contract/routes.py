@@ -14,6 +14,8 @@ ESTIMATE = "/omlx/v1/models/estimate"
 UNLOAD = "/omlx/v1/models/unload"
 PIN = "/omlx/v1/models/pin"
 UNPIN = "/omlx/v1/models/unpin"
+REQUESTS = "/omlx/v1/requests"
+RELOAD = "/omlx/v1/config/reload"
 SHUTDOWN = "/omlx/v1/shutdown"
 
 CACHE_STATS = "/omlx/v1/cache/stats"

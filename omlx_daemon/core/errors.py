@@ -34,6 +34,26 @@ def shutting_down() -> OmlxError:
     return OmlxError(Code.SHUTTING_DOWN, "the daemon is stopping", "try again in a moment", retry_after_s=2.0)
 
 
+def timed_out() -> OmlxError:
+    """Return the error for a request whose deadline has passed."""
+    return OmlxError(Code.TIMEOUT, "the request's deadline has passed", "allow it more time")
+
+
+def cancelled_by_command() -> OmlxError:
+    """Return the error for a request that was cancelled by its id."""
+    return OmlxError(Code.CANCELLED, "the request was cancelled by command")
+
+
+def worker_stuck(model: str, seconds: float) -> OmlxError:
+    """Return the error for the requests of a worker that had to be ended because it made no step."""
+    return OmlxError(
+        Code.WORKER_STUCK,
+        f"the worker of {model} made no step for {seconds:.0f} s and was ended",
+        "try again: what was computed of the prompt is kept",
+        retry_after_s=1.0,
+    )
+
+
 def worker_crashed(model: str, detail: str) -> OmlxError:
     """Return the error for the requests of a worker that died."""
     return OmlxError(

@@ -13,8 +13,14 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
 
+class Loading(_Value, frozen=True, kw_only=True, tag="loading"):
+    """The request waits for its model, of whose load this share is done, 0 to 1; the pool says so, never a worker."""
+
+    share: float = 0.0
+
+
 class Queued(_Value, frozen=True, kw_only=True, tag="queued"):
-    """The request was tokenised, found valid and stands in line; the first event of a valid request."""
+    """The request was tokenised, found valid and stands in line; the first event of its worker."""
 
     position: int = 0
     prompt_tokens: int = 0
@@ -114,5 +120,5 @@ class Failed(_Value, frozen=True, kw_only=True, tag="failed"):
     usage: Usage = Usage()
 
 
-Event = Queued | Prefill | Text | Reasoning | ToolCall | Finished | Failed
+Event = Loading | Queued | Prefill | Text | Reasoning | ToolCall | Finished | Failed
 Terminal = Finished | Failed

@@ -11,6 +11,8 @@ from omlx_cli.contract.api import (
     ModelDetail,
     ModelInfo,
     PullEvent,
+    ReloadReply,
+    RequestInfo,
     SlotInfo,
     Status,
 )
@@ -42,6 +44,19 @@ class Inference(Protocol):
         Loads the model if it must. Closing the generator early cancels the request within one step.
         Raises OmlxError from the first `__anext__` where the model is unknown or cannot be loaded.
         """
+        ...
+
+
+@runtime_checkable
+class Requests(Protocol):
+    """The requests that are being worked on."""
+
+    def requests(self) -> tuple[RequestInfo, ...]:
+        """Return a row for each sequence, the oldest first; never waits."""
+        ...
+
+    def cancel(self, request_id: str) -> int:
+        """End a request, all its sequences, with one typed error each; return how many there were."""
         ...
 
 

@@ -46,6 +46,7 @@ class SystemPrompt(_Value, frozen=True, kw_only=True, tag="system"):
     """The tokens that every chat with this system text begins with."""
 
     system: str
+    template_kwargs: dict[str, object] = {}
 
 
 Prompt = ChatPrompt | TextPrompt | TokenPrompt | SystemPrompt
@@ -59,8 +60,8 @@ class Sampling(_Value, frozen=True, kw_only=True):
     top_k: int | None = None
     min_p: float | None = None
     repetition_penalty: float | None = None
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
     seed: int | None = None
     logit_bias: dict[int, float] = {}
     logprobs: int | None = None
@@ -101,6 +102,9 @@ class GenerationRequest(_Value, frozen=True, kw_only=True):
     cache: CachePolicy = CachePolicy()
     priority: Priority = Priority.NORMAL
     deadline_s: float | None = None
+    """Seconds from its arrival in which it must be done, the wait for the model included."""
+    keep_alive_s: float | None = None
+    """Idle time that its model may stay in memory from now on; infinite is for ever, None changes nothing."""
     client: str = ""
     echo: bool = False
     """Give the prompt's own text back first (the completions dialect's `echo`)."""

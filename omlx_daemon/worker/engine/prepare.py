@@ -60,7 +60,8 @@ class Preparer:
         if isinstance(prompt, TextPrompt):
             return self._encoder.encode_text(prompt.text)
         if isinstance(prompt, SystemPrompt):
-            head = ChatPrompt(messages=(Message(role="system", content=prompt.system),))
+            system = Message(role="system", content=prompt.system)
+            head = ChatPrompt(messages=(system,), template_kwargs=prompt.template_kwargs)
             return self._boundaries.prefix(head)
         self._check_ids("prompt", prompt.token_ids)
         return list(prompt.token_ids)
