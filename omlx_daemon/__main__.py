@@ -16,7 +16,9 @@ from omlx_cli.contract import settings as configuration
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
-from omlx_daemon import home, locks
+from omlx_daemon import activation, home, locks
+from omlx_daemon.notify import Notifier
+from omlx_daemon.origin import Origin
 from omlx_daemon.ready import ReadyPipe
 
 if TYPE_CHECKING:
@@ -32,17 +34,19 @@ PRIVATE_UMASK = 0o077
 def main(arguments: Sequence[str] | None = None, spawn: Spawner | None = None) -> int:
     """Run the daemon and return its exit code; `spawn` starts its workers."""
     options = _parse(arguments)
-    ready = ReadyPipe(options.ready_fd)
+    origin = Origin.of_this_process(options.foreground)
+    ready = ReadyPipe(options.ready_fd, Notifier(os.environ))
     try:
-        _run(options, ready, spawn)
+        _run(options, ready, spawn, origin)
     except OmlxError as error:
         ready.fail(error.body)
+        activation.turn_away(origin.listeners)
         _print(error.body)
         return EXIT_LOCKED if error.code is Code.ALREADY_RUNNING else int(error.meaning.exit)
     return 0
 
 
-def _run(options: argparse.Namespace, ready: ReadyPipe, spawn: Spawner | None) -> None:
+def _run(options: argparse.Namespace, ready: ReadyPipe, spawn: Spawner | None, origin: Origin) -> None:
     os.umask(PRIVATE_UMASK)
     _raise_file_limit()
     paths = Paths(Path(options.home).absolute()) if options.home else Paths.default()
@@ -55,7 +59,7 @@ def _run(options: argparse.Namespace, ready: ReadyPipe, spawn: Spawner | None) -
             from omlx_daemon.pool.worker_process import WorkerSpawner
 
             logs.start(paths.daemon_log, settings.daemon, foreground=options.foreground)
-            server.serve(paths, settings, ready, spawn or WorkerSpawner())
+            server.serve(paths, settings, ready, spawn or WorkerSpawner(), origin)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise OmlxError(Code.INTERNAL, f"{where}{error.strerror or error}", "omlx doctor  checks the home") from error

@@ -29,6 +29,7 @@ class RunningDaemon:
         stop: Callable[[], None],
     ) -> None:
         self.phase = DaemonState.STARTING
+        self.manager = "process"
         self._paths = paths
         self._listeners = listeners
         self._pool = pool
@@ -64,6 +65,7 @@ class RunningDaemon:
             socket=str(self._paths.socket),
             address=self._listeners.address,
             tcp_error=self._listeners.tcp_error,
+            manager=self.manager,
             started_at=self._started_at,
             uptime_s=round(self._clock() - self._began_s, 3),
         )

@@ -32,12 +32,14 @@ class Listeners:
             listener.close()
 
 
-def listen(socket_path: Path, server: ServerSettings) -> Listeners:
+def listen(socket_path: Path, server: ServerSettings, given: tuple[socket.socket, ...] = ()) -> Listeners:
     """Listen on the unix socket and, where it can be had, on TCP; call it while holding the daemon's lock.
+
+    TCP listeners that the service manager opened are taken in the place of our own.
 
     Raises OmlxError: INVALID_CONFIG for an open address without a key, INTERNAL where the unix socket fails.
     """
-    addresses = _resolve(server.host, server.port)
+    addresses = [_bound(listener) for listener in given] or _resolve(server.host, server.port)
     if not server.api_key and not all(_is_loopback(address) for _, address in addresses):
         raise OmlxError(
             Code.INVALID_CONFIG,
@@ -45,6 +47,8 @@ def listen(socket_path: Path, server: ServerSettings) -> Listeners:
             "omlx config set server.api_key KEY, or listen on 127.0.0.1",
         )
     local = listen_unix(socket_path)
+    if given:
+        return Listeners((local, *given), address=_address(given[0]))
     try:
         remote = _listen_tcp(addresses, server)
     except OSError as error:
@@ -89,6 +93,11 @@ def _resolve(host: str, port: int) -> list[tuple[int, tuple[str, int]]]:
     except OSError:
         return []
     return [(int(family), (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
+
+
+def _bound(listener: socket.socket) -> tuple[int, tuple[str, int]]:
+    host, port = listener.getsockname()[:2]
+    return int(listener.family), (str(host), int(port))
 
 
 def _is_loopback(address: tuple[str, int]) -> bool:

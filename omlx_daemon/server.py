@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 from collections.abc import Coroutine, Iterator
 from socket import socket
@@ -14,14 +15,16 @@ import msgspec
 import uvicorn
 import uvloop
 
-from omlx_cli.contract.api import DaemonState
+from omlx_cli.contract.api import DaemonState, SlotState
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
 from omlx_cli.contract.units import parse_duration_s
 from omlx_daemon import app as composition
 from omlx_daemon.core import files
+from omlx_daemon.idle import IdleWatch
 from omlx_daemon.listeners import Listeners, listen
+from omlx_daemon.origin import Origin
 from omlx_daemon.pool.worker_process import Spawner
 from omlx_daemon.ready import ReadyPipe
 
@@ -33,12 +36,12 @@ TICK_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-def serve(paths: Paths, settings: Settings, ready: ReadyPipe, spawn: Spawner) -> None:
+def serve(paths: Paths, settings: Settings, ready: ReadyPipe, spawn: Spawner, origin: Origin) -> None:
     """Run the daemon until it is told to stop; call it while holding the daemon's lock. Raises OmlxError."""
-    listeners = listen(paths.socket, settings.server)
+    listeners = listen(paths.socket, settings.server, origin.listeners)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Life(paths, settings, ready, listeners, spawn).run())
+            runner.run(Life(paths, settings, ready, listeners, spawn, origin).run())
     finally:
         listeners.close()
         paths.socket.unlink(missing_ok=True)
@@ -49,13 +52,21 @@ class Life:
     """One daemon from its first to its last request."""
 
     def __init__(
-        self, paths: Paths, settings: Settings, ready: ReadyPipe, listeners: Listeners, spawn: Spawner
+        self,
+        paths: Paths,
+        settings: Settings,
+        ready: ReadyPipe,
+        listeners: Listeners,
+        spawn: Spawner,
+        origin: Origin,
     ) -> None:
         self._paths = paths
         self._settings = settings
         self._ready = ready
         self._listeners = listeners
+        self._origin = origin
         self._parts = composition.build(paths, settings, listeners, spawn, self.stop)
+        self._parts.daemon.manager = origin.manager
         self._server = HttpServer(self._parts.app)
         self._stopping = asyncio.Event()
 
@@ -71,7 +82,9 @@ class Life:
         self._announce()
         # Reading a large cache directory takes a moment, and nobody waits for it but the first model.
         self._parts.cache.begin()
-        watches = [asyncio.create_task(work) for work in (self._parts.pool.run(), self._parts.cache.run())]
+        watches = [
+            asyncio.create_task(work) for work in (self._parts.pool.run(), self._parts.cache.run(), self._idle())
+        ]
         for watch in watches:
             watch.add_done_callback(_log_failure)
         await _first(serving, self._stopping.wait())
@@ -92,7 +105,26 @@ class Life:
         """Begin a graceful stop, unless it has begun."""
         self._parts.daemon.phase = DaemonState.DRAINING
         self._parts.pool.drain()
+        if not self._stopping.is_set():
+            self._ready.stopping()
         self._stopping.set()
+
+    async def _idle(self) -> None:
+        """End when nobody has wanted anything for `daemon.idle_exit`, if a connection would start another daemon."""
+        idle_s = parse_duration_s(self._settings.daemon.idle_exit)
+        if math.isinf(idle_s) or not self._origin.starts_on_connection:
+            return
+        state = self._server.server_state
+        await IdleWatch(idle_s, self._is_wanted, lambda: state.total_requests).wait()
+        _log.info("nobody wanted anything for %s", self._settings.daemon.idle_exit)
+        # From here on the service manager alone holds the port, so that a connection starts the next daemon.
+        self._server.end()
+        self.stop()
+
+    def _is_wanted(self) -> bool:
+        rows = self._parts.pool.rows()
+        working = any(row.running or row.queued or row.state == SlotState.LOADING for row in rows)
+        return working or any(row.pinned for row in rows) or bool(self._server.server_state.connections)
 
     def _announce(self) -> None:
         daemon = self._parts.daemon
