@@ -25,7 +25,7 @@ MAX_DOUBLINGS = 4
 MEMORY_SHARE = 0.5
 """Of the memory that a worker has beside its model; the rest is for the requests that run."""
 RESCAN_EVERY = 10
-"""Upkeeps between two looks at the whole directory."""
+"""Upkeeps between two looks at every file; files that come or go are looked for at each."""
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +95,8 @@ class CacheService:
 
     async def _keep_up(self, ledger: Ledger, *, rescan: bool) -> None:
         await asyncio.to_thread(ledger.maintain)
-        if rescan:
-            await asyncio.to_thread(ledger.rescan)
-        self._count(ledger)
+        await asyncio.to_thread(ledger.rescan if rescan else ledger.look)
+        await self.desk.run(partial(self._count, ledger))
 
     async def open(self, spec: ModelSpec, room_bytes: int) -> Session:
         """Return the cache of a worker that is about to start, and may take `room_bytes` of memory beside the model."""

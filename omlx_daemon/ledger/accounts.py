@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from omlx_daemon.coldstore.seen import Seen
+from omlx_daemon.coldstore.trace import Trace
 from omlx_daemon.ledger.book import Book
 from omlx_daemon.ledger.budget import WriteBudget
 from omlx_daemon.ledger.disk import Disk
@@ -41,6 +42,8 @@ class Accounts:
         self._refused: dict[str, Refusal] = {}
         self._refusals: Counter[Refusal] = Counter()
         self._listeners: list[Listener] = []
+        self._trace: Trace = frozenset()
+        self._scan_again_at_s = 0.0
 
     @property
     def policy(self) -> Policy:

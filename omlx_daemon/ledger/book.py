@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from omlx_daemon.coldstore.layout import Layout, read_namespace
 from omlx_daemon.coldstore.scan import NamespaceScan, Scan, Strays
+from omlx_daemon.ledger.index import Record
 from omlx_daemon.ledger.reconcile import reconcile, reconcile_other
 from omlx_daemon.ledger.space import Space
 
@@ -62,8 +63,11 @@ class Book:
         for name, files in found.other_versions.items():
             self._open_other(name).fill_other(files, now_ns)
 
-    def reconcile(self, found: Scan, now_ns: int) -> None:
-        """Correct the accounts by a scan that may be a moment old. Raises OSError."""
+    def reconcile(self, found: Scan, now_ns: int) -> Iterator[tuple[Space, list[Record]]]:
+        """Correct the accounts by a scan that may be a moment old; yield namespaces with the blocks that are gone.
+
+        Raises OSError.
+        """
         self._note_outside(found)
         for name in found.namespaces.keys() - self._spaces.keys():
             self.open(name)
@@ -71,7 +75,7 @@ class Book:
             self._open_other(name)
         for space in list(self):
             if space.current:
-                reconcile(space, found.namespaces.get(space.name, NamespaceScan()), now_ns)
+                yield space, reconcile(space, found.namespaces.get(space.name, NamespaceScan()), now_ns)
             else:
                 reconcile_other(space, found.other_versions.get(space.name, ()), now_ns)
 

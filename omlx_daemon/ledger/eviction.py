@@ -40,6 +40,10 @@ class Evictor:
         removed, self._removed = self._removed, []
         return removed
 
+    def gone(self, space: Space, records: Iterable[Record]) -> None:
+        """Tell of blocks that somebody else removed; they are out of the accounts already."""
+        self._removed += [Removed(space.name, record.filename, record.size_bytes, Reason.GONE) for record in records]
+
     def free(self, need_bytes: int, reason: Reason, spaces: Sequence[Space], *, partial: bool = False) -> int:
         """Remove the files that go next until `need_bytes` on disk are free; return the bytes freed.
 

@@ -55,6 +55,17 @@ class Pins:
             self._save({key: pin for key, pin in self._pins.items() if key != label})
         return found
 
+    def renew(self) -> None:
+        """Take what the directory says, which is another one by now; say it there where it says nothing.
+
+        Raises OSError.
+        """
+        found = dict(_read(read_document(self._path)))
+        if found or not self._pins:
+            self._pins = found
+        else:
+            self._save(self._pins)
+
     def _save(self, pins: dict[str, Pin]) -> None:
         rows = {
             label: {

@@ -31,6 +31,8 @@ class Reason(StrEnum):
     CLEAR = "clear"
     DISCARD = "discard"
     """Its writer wants it no more."""
+    GONE = "gone"
+    """Not the ledger removed it, but somebody else; it is told, and counted nowhere."""
 
 
 class Refusal(StrEnum):
@@ -63,7 +65,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """One file that the ledger removed."""
+    """One file that the ledger removed, or missed."""
 
     namespace: str
     filename: str

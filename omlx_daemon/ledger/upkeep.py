@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import logging
 import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from omlx_daemon.coldstore.files import remove_empty, remove_files, touch_files
 from omlx_daemon.coldstore.scan import NamespaceScan, Scan, scan, scan_namespace
+from omlx_daemon.coldstore.trace import Trace, trace
 from omlx_daemon.ledger.accounts import Accounts
 from omlx_daemon.ledger.policy import Policy, Reason
 from omlx_daemon.ledger.prune import Criteria, plan
@@ -17,7 +20,11 @@ from omlx_daemon.ledger.reconcile import reconcile
 from omlx_daemon.ledger.space import Space
 from omlx_daemon.ledger.temporaries import stale
 
+_LOG = logging.getLogger(__name__)
+
 _WORTH_SAVING_NS = 10**9
+_SCAN_PAUSES = 99
+"""The least pause after a scan that nobody asked for, in its own duration."""
 
 
 class Upkeep(Accounts):
@@ -26,16 +33,27 @@ class Upkeep(Accounts):
     def maintain(self) -> None:
         """Try a failing disk again, remove what is over a limit or too old, write recency down. Every half minute."""
         with self._session("upkeep"):
-            if self._health.is_due():
-                self._try_again()
+            self._see_to_the_disk()
             self._expire()
             self._room.keep()
         self._save()
 
+    def look(self) -> bool:
+        """Rescan where files came or went since the last time, by whoever's hand; return whether it did so.
+
+        Costs next to nothing where nothing did. Scans take a hundredth of the time at most.
+        """
+        if time.monotonic() < self._scan_again_at_s or self._trace_now() == self._trace:
+            return False
+        self.rescan()
+        return True
+
     def rescan(self) -> None:
-        """Bring the accounts to what lies on the disk, foreign files included. Every few minutes."""
+        """Bring the accounts to what lies on the disk, foreign files and those that grew included."""
+        begun_s = time.monotonic()
         with self._session("tidying"):
             self._tidy()
+        self._trace = self._trace_now()
         # The scan runs beside the writers; what it missed or saw too early is looked at again under the lock.
         try:
             found = scan(self._disk.layout)
@@ -46,6 +64,7 @@ class Upkeep(Accounts):
         with self._session("scanning"):
             self._take_over(found)
             self._room.keep()
+        self._scan_again_at_s = time.monotonic() + _SCAN_PAUSES * (time.monotonic() - begun_s)
 
     def probe(self) -> bool:
         """Try the disk now; return whether it can be written."""
@@ -73,9 +92,20 @@ class Upkeep(Accounts):
             self._book.fill(found, self._now_ns())
         self._apply_pins()
 
+    def _see_to_the_disk(self) -> None:
+        """Try a failing disk again where that is due; take over another one in the place of ours. Raises OSError."""
+        if self._health.is_due():
+            self._try_again()
+        elif not self._health.degraded and not self._disk.is_open():
+            self._try_again()
+            _LOG.info("%s is another directory now: the cache's accounts begin anew", self._disk.layout.root)
+
     def _try_again(self) -> None:
         """Raise OSError where the disk still fails; else bring the accounts up to date."""
+        is_ours = self._disk.is_open()
         self._disk.try_out()
+        if not is_ours:
+            self._pins.renew()
         for space in self._book:
             if space.owners:
                 self._disk.layout.create_namespace(space.name, space.model, space.details)
@@ -84,8 +114,15 @@ class Upkeep(Accounts):
 
     def _take_over(self, found: Scan) -> None:
         self._remove_all_stale(found)
-        self._book.reconcile(found, self._now_ns())
+        for space, records in self._book.reconcile(found, self._now_ns()):
+            self._evictor.gone(space, records)
         self._apply_pins()
+
+    def _trace_now(self) -> Trace:
+        try:
+            return trace(self._disk.layout.root)
+        except OSError:
+            return frozenset()
 
     def _rescan(self, space: Space, dead_pid: int | None) -> None:
         found = NamespaceScan()
@@ -98,7 +135,7 @@ class Upkeep(Accounts):
             return
         with self._session("scanning a namespace"):
             self._remove_stale(space.directory, found, dead_pid)
-            reconcile(space, found, self._now_ns())
+            self._evictor.gone(space, reconcile(space, found, self._now_ns()))
 
     def _remove_all_stale(self, found: Scan) -> None:
         root = NamespaceScan(temporaries=found.temporaries)

@@ -41,8 +41,7 @@ class Writers(Upkeep):
         """
         refused: Refusal | None = Refusal.DEGRADED
         with self._session("making room"):
-            if self._health.is_due():
-                self._try_again()
+            self._see_to_the_disk()
             if not self._health.degraded:
                 refused = self._admit(owner, namespace, count_bytes, files, parent[:PARENT_BYTES].hex())
         if refused is None:

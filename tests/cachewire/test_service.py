@@ -56,6 +56,11 @@ class Daemon:
         session.connect(4_000_000, self.sent[name].append)
         return session
 
+    async def tries_again(self) -> None:
+        """Wait until the directory is tried once more."""
+        tried = self.service._opened
+        await until(lambda: self.service._opened is not tried)
+
 
 def run(made: CachePlan, test: Callable[[Daemon], Awaitable[None]]) -> None:
     async def main() -> None:
@@ -209,9 +214,8 @@ def test_a_directory_that_cannot_be_used_at_the_start_comes_into_use_by_itself(
         session.take(Reserve(id=1, size_bytes=1000))
         assert daemon.sent["a"] == [Granted(id=1)]
         assert "cannot be used" in daemon.service.why_no_cold
-        for _ in range(2):
-            tried = daemon.service._opened
-            await until(lambda tried=tried: daemon.service._opened is not tried)
+        await daemon.tries_again()
+        await daemon.tries_again()
         (tmp_path / "mounted").replace(place)
         await until(lambda: session.namespace and not session.start.waiting)
         upkeep.cancel()
@@ -244,8 +248,7 @@ def test_a_directory_is_taken_over_once_the_daemon_that_held_it_is_gone(
         session = await daemon.start("a")
         upkeep = asyncio.create_task(daemon.service.run())
         for _ in range(3):
-            tried = daemon.service._opened
-            await until(lambda tried=tried: daemon.service._opened is not tried)
+            await daemon.tries_again()
             assert session.start.waiting
         assert "in use by another process" in daemon.service.why_no_cold
         other.attach("theirs", SPACE["a"], "a", {})
