@@ -15,6 +15,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     architecture: str = ""
     quantization: str = ""
     context_tokens: int = 0
+    kv_values_per_token: int = 0
+    """Numbers that the KV cache holds for every token; 0 where that is not known."""
+    kv_values_fixed: int = 0
+    """Numbers that it holds at most beside them, however long the prompt is."""
     modified_at_s: float = 0.0
     origin: str = ""
     license: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omlx_cli.contract.errors import Code, OmlxError
-from omlx_daemon.models import architectures, tensorfile
+from omlx_daemon.models import architectures, kvsize, tensorfile
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
@@ -32,6 +32,8 @@ class Facts:
     architecture: str = ""
     quantization: str = ""
     context_tokens: int = 0
+    kv_values: tuple[int, int] = (0, 0)
+    """Numbers that the KV cache holds for every token, and beside them."""
     license: str = ""
     problem: str = ""
 
@@ -64,6 +66,7 @@ def look(path: Path) -> Facts:
         architecture=model_type if isinstance(model_type, str) else "",
         quantization=_quantization(config),
         context_tokens=_context_tokens(config),
+        kv_values=kvsize.values(_text_config(config)),
         license=str(config.get("license") or ""),
         problem=problem,
     )

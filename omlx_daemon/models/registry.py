@@ -147,6 +147,8 @@ def _spec(name: str, path: Path, source: str, facts: folder.Facts, record: origi
         architecture=facts.architecture,
         quantization=facts.quantization,
         context_tokens=facts.context_tokens,
+        kv_values_per_token=facts.kv_values[0],
+        kv_values_fixed=facts.kv_values[1],
         modified_at_s=facts.modified_at_s,
         origin=record.origin if record else "",
         license=(record.license if record else "") or facts.license,
