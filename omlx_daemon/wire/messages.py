@@ -119,6 +119,9 @@ class Report(_Message, frozen=True, kw_only=True, tag="report"):
     cache_bytes: int = 0
     peak_bytes: int = 0
     kv_bytes: int = 0
+    """What is held for KV, padding and room to grow included."""
+    kv_live_bytes: int = 0
+    """What of it is in use."""
     cache: ModelCacheFigures | None = None
 
 
