@@ -51,7 +51,7 @@ def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner
     cache = CacheService(limits(), namespaces.of, namespaces.bits, lambda: limits().policy)
     pool = Pool(registry.resolve, spawn, state, PoolSettings.of(settings, memory_bytes), memory, caches=cache)
     puller = Puller(paths, settings)
-    models = ModelService(registry, puller, pool.rows, namespaces.bits)
+    models = ModelService(registry, puller, pool.rows, namespaces.bits, namespaces.of)
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop)
     admin = Admin(cache, pool, registry.resolve, lambda: namespaces.by_model(registry.scan()))
     app = create_app(pool, models, pool, daemon, settings, cache=admin)

@@ -57,7 +57,7 @@ def _rows(detail: ModelDetail) -> list[tuple[str, str]]:
         ("modified", age(model.modified_at)),
         ("memory", ", ".join(kept)),
         ("path", model.path),
-        ("fingerprint", detail.fingerprint),
+        ("namespace", detail.namespace),
         ("problem", model.problem),
     ]
 

@@ -241,6 +241,9 @@ class ModelDetail(Reply, frozen=True, kw_only=True):
 
     model: ModelInfo
     fingerprint: str = ""
+    """Of the files alone."""
+    namespace: str = ""
+    """Where the KV cache keeps its blocks, by its files and settings as they are: a row of `omlx cache ls`."""
     origin: str = ""
     """Where it was pulled from."""
     license: str = ""

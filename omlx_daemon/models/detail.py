@@ -14,13 +14,14 @@ _TEMPLATE = "chat_template.jinja"
 _PARTS = (".scales", ".biases")
 
 
-def of(spec: ModelSpec, row: ModelInfo, kv_store_bits: int) -> ModelDetail:
+def of(spec: ModelSpec, row: ModelInfo, kv_store_bits: int, namespace: str) -> ModelDetail:
     """Return the details of `spec`; a part that cannot be read is empty, its reason stands in the row's problem."""
     path = Path(spec.path)
     config = folder.look(path).config
     return ModelDetail(
         model=row,
         fingerprint=_fingerprint(path),
+        namespace=namespace,
         origin=spec.origin,
         license=spec.license,
         parameters=_parameters(path, config),

@@ -21,12 +21,18 @@ class ModelService:
     """Implements `core.ports.Models`. Disk work runs on a thread, so that the event loop never waits for it."""
 
     def __init__(
-        self, registry: Registry, puller: Puller, slots_view: SlotsView, kv_store_bits: Callable[[ModelSpec], int]
+        self,
+        registry: Registry,
+        puller: Puller,
+        slots_view: SlotsView,
+        kv_store_bits: Callable[[ModelSpec], int],
+        namespace: Callable[[ModelSpec], str],
     ) -> None:
+        """Show models with the bits in which their KV is stored, and the namespace it is stored in, read from disk."""
         self._registry = registry
         self._puller = puller
         self._slots = slots_view
-        self._kv_store_bits = kv_store_bits
+        self._kv_store_bits, self._namespace = kv_store_bits, namespace
 
     async def list(self) -> list[ModelInfo]:
         """Return every model found, by name."""
@@ -37,7 +43,10 @@ class ModelService:
     async def show(self, name: str) -> ModelDetail:
         """Return one model in detail. Raises OmlxError(MODEL_NOT_FOUND)."""
         spec = await asyncio.to_thread(self._registry.resolve, name)
-        return await asyncio.to_thread(detail.of, spec, info.of(spec, self._slots()), self._kv_store_bits(spec))
+        row, bits = info.of(spec, self._slots()), self._kv_store_bits(spec)
+        return await asyncio.to_thread(
+            lambda: detail.of(spec, row, bits, "" if spec.problem else self._namespace(spec))
+        )
 
     async def remove(self, name: str) -> str:
         """Delete a model's files; return what was done. Raises OmlxError (not found, in use, not ours)."""

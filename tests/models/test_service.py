@@ -28,7 +28,9 @@ ID = "some-org/Tiny-4bit"
 
 def service_of(paths: Paths, *slots: SlotInfo, settings: Settings | None = None) -> ModelService:
     settings = settings or Settings()
-    return ModelService(Registry(paths, settings), Puller(paths, settings), lambda: slots, lambda _: 8)
+    return ModelService(
+        Registry(paths, settings), Puller(paths, settings), lambda: slots, lambda _: 8, lambda spec: f"of {spec.name}"
+    )
 
 
 def slot(name: str, state: SlotState = SlotState.IDLE) -> SlotInfo:
@@ -73,6 +75,7 @@ def test_show_tells_everything(paths: Paths) -> None:
     assert detail.chat_template == "{{ messages }}"
     assert detail.config["model_type"] == "llama"
     assert len(detail.fingerprint) == 64
+    assert detail.namespace == f"of {detail.model.name}"
     assert detail.kv_store_bits == 8
 
 
