@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from omlx_cli.contract.paths import Paths
     from omlx_cli.contract.settings import Settings
     from omlx_cli.lifecycle import Lifecycle
+    from omlx_cli.service.choice import Choice
+
+_SILENCE_S = 2.0
 
 
 class Env:
@@ -54,9 +57,15 @@ class Env:
     def lifecycle(self) -> Lifecycle:
         """The daemon's start and stop."""
         from omlx_cli.lifecycle import Lifecycle
-        from omlx_cli.service.process import ProcessService
 
-        return Lifecycle(self.paths, self.client, ProcessService(self.paths), self._start_timeout_s, self.output.warn)
+        return Lifecycle(self.paths, self.client, self.services.service(), self._start_timeout_s, self.output.warn)
+
+    @cached_property
+    def services(self) -> Choice:
+        """The ways in which this home's daemon may be started."""
+        from omlx_cli.service.choice import Choice
+
+        return Choice(self.paths, lambda: self.settings, self._is_ready, self.output.warn)
 
     def daemon(self) -> Client:
         """Return the daemon, running: started if it was not. Raises OmlxError."""
@@ -67,6 +76,15 @@ class Env:
         if not usable:
             self.lifecycle.ensure()
         return self.client
+
+    def _is_ready(self) -> bool:
+        from omlx_cli.contract.errors import OmlxError
+
+        try:
+            health = self.client.health(_SILENCE_S)
+        except OmlxError:
+            return False
+        return health is not None and health.state in ("ready", "stuck")
 
     def _start_timeout_s(self) -> float:
         from omlx_cli.contract.units import parse_duration_s

@@ -70,6 +70,7 @@ class Lifecycle:
         Raises OmlxError(NOT_READY) where it is still there after `timeout_s`.
         """
         health = self._probe(force)
+        self.release()
         if health is None and not locks.is_held(self._paths.daemon_lock):
             return False
         if force:
@@ -79,6 +80,10 @@ class Lifecycle:
                 Code.NOT_READY, "the daemon is still finishing its requests", "omlx stop --force  cuts them off"
             )
         return True
+
+    def release(self) -> None:
+        """See to it that no connection starts a daemon, and that nobody holds its port in waiting."""
+        self._service.stop()
 
     def is_gone(self) -> bool:
         """Tell whether no daemon is left, not even one that starts or drains."""

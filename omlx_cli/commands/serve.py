@@ -39,6 +39,7 @@ def command(env: Env, host: str | None, port: int | None, no_cache: bool, **cach
     health = env.client.health()
     if health:
         raise OmlxError(Code.ALREADY_RUNNING, f"a daemon runs already, process {health.pid}", "omlx stop  ends it")
+    env.lifecycle.release()
     words = [*daemon_command(env.paths), "--foreground"]
     words += ["--host", host] if host else []
     words += ["--port", str(port)] if port is not None else []

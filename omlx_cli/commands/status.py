@@ -40,6 +40,7 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         ("socket", daemon.socket),
         ("home", daemon.home),
         ("pid", str(daemon.pid)),
+        ("manager", daemon.manager),
         ("uptime", format_duration(daemon.uptime_s)),
         ("models", ", ".join(f"{row.name} ({row.state})" for row in status.models) or "none loaded"),
         ("requests", f"{status.running} running, {status.queued} queued, {status.requests_total} in all"),

@@ -42,6 +42,9 @@ class ProcessService:
         """Return in a few words how the daemon is started."""
         return "a detached process"
 
+    def stop(self) -> None:
+        """Do nothing: nobody but a command starts the process again."""
+
     def start(self, timeout_s: float) -> None:
         """Start the daemon and return when it is ready.
 
