@@ -6,11 +6,14 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests import gemma
 
 CATALOG_NAME = "smollm2"
 
@@ -48,6 +51,28 @@ def smollm2_path(_environment: None) -> Path:
             _pull(cache / "home")
             found = sorted(models.glob("*/config.json"))
     return found[0].parent
+
+
+@pytest.fixture(scope="session")
+def gemma3_path(_environment: None) -> Path:
+    """Return Gemma 3 270M as omlx imports it, made once and kept outside the tree."""
+    return _gemma3()[0]
+
+
+@pytest.fixture(scope="session")
+def wide_gemma3_path(_environment: None) -> Path:
+    """Return Gemma 3 270M with the same weights, no longer quantised: it loads in half the time."""
+    return _gemma3()[1]
+
+
+def _gemma3() -> tuple[Path, Path]:
+    cache = cache_folder()
+    made = cache / "gemma3", cache / "gemma3-wide"
+    with exclusive(cache / "gemma3.lock"):
+        if not all(path.is_dir() for path in made):
+            with tempfile.TemporaryDirectory(dir=cache) as folder:
+                gemma.make(Path(folder), *made)
+    return made
 
 
 def cache_folder() -> Path:
