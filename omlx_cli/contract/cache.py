@@ -143,6 +143,8 @@ class VerifyReport(Reply, frozen=True, kw_only=True):
     """Left where they are: the system refused to read them."""
     recomputed: int = 0
     """Compared with what their models compute, and that was the same."""
+    left_out: dict[str, int] = msgspec.field(default_factory=dict)
+    """Of a deep verification: files that were not compared, by the reason."""
     seconds: float = 0.0
     problems: tuple[BadBlock, ...] = ()
     """The first hundred."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 
 from omlx_cli.contract.cache import (
@@ -23,7 +23,7 @@ from omlx_cli.contract.cache import (
 )
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
-from omlx_daemon.cache.audit import DeepAudit, verify
+from omlx_daemon.cache.audit import NOT_HERE, DeepAudit, left_out, verify
 from omlx_daemon.cache.metrics import metrics
 from omlx_daemon.cache.service import CacheService
 from omlx_daemon.cache.warming import Warming
@@ -100,8 +100,10 @@ class Admin:
         async for event in verify(ledger, sample):
             if body.deep and isinstance(event, VerifyDone):
                 models = await asyncio.to_thread(self._stored_models)
+                others = await asyncio.to_thread(_blocks_beside, ledger, {space.name for _, space in models})
+                report = left_out(event.report, NOT_HERE, others) if others else event.report
                 audit = DeepAudit(ledger, self._warming, self._service.gone)
-                async for deep in audit.run(models, sample, event.report):
+                async for deep in audit.run(models, sample, report):
                     yield deep
             else:
                 yield event
@@ -180,3 +182,8 @@ class Admin:
         for session in list(self._service.sessions()):
             if session.namespace:
                 session.pin(await asyncio.to_thread(ledger.pinned_hashes, session.namespace))
+
+
+def _blocks_beside(ledger: Ledger, namespaces: Collection[str]) -> int:
+    """Return how many blocks are stored outside of these namespaces."""
+    return sum(row.blocks for row in ledger.rows().namespaces if row.namespace not in namespaces)

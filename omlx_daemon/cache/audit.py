@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from omlx_daemon.ledger.audit import MAX_PROBLEMS
 from omlx_daemon.ledger.ledger import Ledger
 
 WRONG = "not what the model computes"
+NOT_HERE = "of models, settings or formats that are not here"
 
 Models = Iterable[tuple[str, Path]]
 """Names of models, each with the directory of its namespace."""
@@ -35,6 +37,13 @@ async def verify(ledger: Ledger, sample: int | None) -> AsyncIterator[VerifyEven
     while (event := await told.get()) is not None:
         yield event
     yield VerifyDone(report=await work)
+
+
+def left_out(report: VerifyReport, reason: str, files: int = 1) -> VerifyReport:
+    """Return `report` with so many files more that were not compared."""
+    counts = Counter(report.left_out)
+    counts[reason] += files
+    return msgspec.structs.replace(report, left_out=dict(counts))
 
 
 class DeepAudit:
@@ -58,8 +67,10 @@ class DeepAudit:
         yield VerifyDone(report=report)
 
     async def _take(self, report: VerifyReport, model: str, space: Path, compared: Compared) -> VerifyReport:
+        if compared.left_out:
+            return left_out(report, compared.left_out)
         if not compared.is_wrong:
-            return msgspec.structs.replace(report, recomputed=report.recomputed + (compared.difference >= 0))
+            return msgspec.structs.replace(report, recomputed=report.recomputed + 1)
         filename = compared.name.filename
         await asyncio.to_thread(blockfile.quarantine, space, compared.name)
         await asyncio.to_thread(partial(self._ledger.quarantined, space.name, [filename]))

@@ -18,78 +18,97 @@ from omlx_daemon.coldstore.scan import scan_namespace
 MAX_DIFFERENCE = 0.1
 """Rounding, of batches and of stored bits, stays far below this share; another content is near or over 1."""
 
+UNKNOWN_START = "of chains that begin with a cache salt, which is not stored, or with a block that is gone"
+UNTOLD = "whose tokens no file tells"
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One block, and how far it is from what the model computes; negative where that could not be told."""
+    """One file, and how far it is from what the model computes."""
 
     name: BlockName
-    difference: float
+    difference: float = -1.0
+    """Negative where it could not be told."""
+    left_out: str = ""
+    """Why it could not."""
 
     @property
     def is_wrong(self) -> bool:
-        """Whether the block holds something else."""
+        """Whether the file holds something else."""
         return self.difference > MAX_DIFFERENCE
 
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
+    """Tokens up to a block's end, and where each of its blocks ends, the last included."""
+
+    last: bytes
     tokens: tuple[int, ...]
-    ends: dict[BlockName, int]
+    ends: dict[bytes, int]
 
 
 class Recomputing:
-    """Compares the blocks of one namespace with what its model computes."""
+    """Compares the files of one namespace with what its model computes."""
 
     def __init__(self, warming: Warming, model: str, space: Path) -> None:
         """Look what lies in the namespace's directory: call it on a thread. Raises OSError."""
         self._warming, self._model, self._space = warming, model, space
         found = [name for file in scan_namespace(space).blocks if (name := names.parse(file.filename)) is not None]
-        self._rows = [name for name in found if name.part is Part.TOKENS]
-        self._by_prefix = {name.hash[:PARENT_BYTES]: name for name in self._rows}
+        self._names = found
+        # Any part tells its block's tokens; those with rows of all tokens outlive the others.
+        ordered = sorted(found, key=lambda name: name.part is Part.TOKENS)
+        self._by_prefix = {name.hash[:PARENT_BYTES]: name for name in ordered}
 
     def choose(self, sample: int | None) -> list[BlockName]:
-        """Return blocks to compare, all or `sample` at random: those with rows of all tokens."""
-        if sample is None or sample >= len(self._rows):
-            return list(self._rows)
-        return random.sample(self._rows, sample)
+        """Return files to compare, all or `sample` at random."""
+        if sample is None or sample >= len(self._names):
+            return list(self._names)
+        return random.sample(self._names, sample)
 
     async def compare(self, chosen: Iterable[BlockName]) -> AsyncIterator[Compared]:
-        """Yield every chosen block as it was compared; blocks of one chain are computed together."""
+        """Yield every chosen file as it was compared.
+
+        Rows of all tokens are computed together for the blocks of one chain. A window or a state is alive at its own
+        end alone, so each such place is a computation of its own.
+        """
         left = dict.fromkeys(chosen)
-        chains = await asyncio.to_thread(lambda: [self._chain(name) for name in left])
-        chains.sort(key=lambda chain: -len(chain.tokens))
-        for chain in chains:
-            due = {name: end for name, end in chain.ends.items() if name in left}
+        chains = await asyncio.to_thread(
+            lambda: [self._chain(name) for name in {name.hash: name for name in left}.values()]
+        )
+        for chain in sorted(chains, key=lambda chain: -len(chain.tokens)):
+            due = {name: chain.ends[name.hash] for name in left if _is_due(name, chain)}
             if due:
                 for compared in await self._compute(chain.tokens, due):
                     del left[compared.name]
                     yield compared
         for name in left:
-            yield Compared(name, -1.0)
+            yield Compared(name, left_out=UNTOLD)
 
     async def _compute(self, tokens: tuple[int, ...], due: dict[BlockName, int]) -> list[Compared]:
         files = tuple((name.filename, end) for name, end in due.items())
         try:
             differences = await self._warming.differences(self._model, tokens, files)
-        except OmlxError:
-            differences = (-1.0,) * len(files)
-        return [Compared(name, difference) for name, difference in zip(due, differences, strict=True)]
+        except OmlxError as error:
+            return [Compared(name, left_out=f"that {self._model} did not compute: {error}") for name in due]
+        return [
+            Compared(name, difference, UNKNOWN_START if difference < 0 else "")
+            for name, difference in zip(due, differences, strict=True)
+        ]
 
     def _chain(self, last: BlockName) -> _Chain:
-        """Return the tokens up to a block's end, none where one of its chain is missing or does not tell its own."""
+        """Return the tokens up to a block's end, none where one of its chain does not tell its own."""
         blocks = [last]
         while (before := self._by_prefix.get(blocks[0].parent[:PARENT_BYTES])) is not None:
             blocks.insert(0, before)
-        pieces = [self._ids(name) for name in blocks]
-        if not all(pieces):
-            return _Chain((), {})
         tokens: list[int] = []
-        ends: dict[BlockName, int] = {}
-        for name, piece in zip(blocks, pieces, strict=True):
+        ends: dict[bytes, int] = {}
+        for name in blocks:
+            piece = self._ids(name)
+            if not piece:
+                return _Chain(last.hash, (), {})
             tokens += piece
-            ends[name] = len(tokens)
-        return _Chain(tuple(tokens), ends)
+            ends[name.hash] = len(tokens)
+        return _Chain(last.hash, tuple(tokens), ends)
 
     def _ids(self, name: BlockName) -> tuple[int, ...]:
         try:
@@ -97,3 +116,7 @@ class Recomputing:
                 return metadata.unpacked(metadata.decode(block.header.metadata, name.tokens) or b"")
         except (BlockDamaged, OSError):
             return ()
+
+
+def _is_due(name: BlockName, chain: _Chain) -> bool:
+    return name.hash == chain.last if name.part is not Part.TOKENS else name.hash in chain.ends

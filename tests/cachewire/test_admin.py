@@ -39,6 +39,8 @@ def test_the_commands_do_what_they_say(client: Client, tmp_path: Path) -> None:
     pin_and_warm(client, tmp_path)
     until(lambda: is_written(client))
     assert verified(client)["damaged"] == 0
+    (listed,) = client.call("GET", routes.CACHE_LIST)["namespaces"]
+    assert client.call("POST", routes.SHOW, {"model": MODEL})["namespace"] == listed["namespace"]
 
     archive = tmp_path / "blocks.tar"
     files = client.files()
@@ -104,6 +106,8 @@ def test_a_deep_verification_finds_what_no_checksum_can(client: Client) -> None:
     until(lambda: len(client.files()) == 4 and is_written(client))
     found = verified(client, deep=True)
     assert (found["checked"], found["recomputed"], found["damaged"]) == (4, 3, 0)
+    assert list(found["left_out"].values()) == [1]
+    assert "a cache salt" in next(iter(found["left_out"]))
 
     forged = forge(next(file for file in client.files() if client.continues_another(file) and "-256." in file.name))
     assert verified(client)["damaged"] == 0

@@ -250,10 +250,23 @@ def test_verify(daemon: StandIn, omlx: Omlx) -> None:
     progress = VerifyProgress(checked=2, total=4)
     daemon.says("POST", routes.CACHE_VERIFY, records(progress, VerifyDone(report=VerifyReport(checked=4))))
     ran = omlx("cache", "verify", "--sample", "4", "--deep")
-    assert (ran.code, ran.out, ran.err) == (0, "checked 4 blocks, 0 B in 0: all good\n", "")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "checked 4 blocks, 0 B in 0: all good\ncomputed 0 again, to the same values\n"
     assert daemon.asked(routes.CACHE_VERIFY) == [{"sample": 4, "deep": True}]
     lines = omlx("cache", "verify", "--json").out.splitlines()
     assert [json.loads(line)["type"] for line in lines] == ["progress", "done"]
+
+
+def test_a_deep_verification_says_what_it_left_out_and_why(daemon: StandIn, omlx: Omlx) -> None:
+    report = VerifyReport(checked=9, recomputed=4, left_out={"of chains with a salt": 3, "of models that are gone": 2})
+    daemon.says("POST", routes.CACHE_VERIFY, records(VerifyDone(report=report)))
+    assert omlx("cache", "verify", "--deep").out.splitlines()[1:] == [
+        "computed 4 again, to the same values",
+        "left out 3 of chains with a salt",
+        "left out 2 of models that are gone",
+    ]
+    found = json.loads(omlx("cache", "verify", "--deep", "--json").out.splitlines()[-1])["report"]
+    assert (found["recomputed"], found["left_out"]["of chains with a salt"]) == (4, 3)
 
 
 def test_verify_names_what_is_bad_and_ends_in_1(daemon: StandIn, omlx: Omlx) -> None:

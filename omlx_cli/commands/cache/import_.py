@@ -18,11 +18,13 @@ from omlx_cli.options import common
 @click.argument("file")
 @common
 def command(env: Env, file: str) -> None:
-    """Take the blocks of an archive that `omlx cache export` wrote; each is checked.
+    """Take the blocks of an archive that `omlx cache export` wrote; each is checked against its own checksum.
+
+    That finds damage, not forgery: take archives from those alone whom you trust, or compute the blocks again.
 
     \b
     Examples:
-      omlx cache import smollm2.kv
+      omlx cache import smollm2.kv && omlx cache verify --deep
     """
     path = Path(file).expanduser().absolute()
     if not path.exists():
@@ -32,5 +34,7 @@ def command(env: Env, file: str) -> None:
         env.output.document(report)
     else:
         env.output.line(f"imported {removing.amount(report)}")
+        if report.files:
+            env.output.note("their checksums are right; omlx cache verify --deep  computes them again and compares")
     if report.error is not None:
         raise OmlxError.of(report.error)

@@ -29,15 +29,19 @@ def command(env: Env, sample: int | None, deep: bool) -> int:
     events = open_books(env).verify(VerifyBody(sample=sample or 0, deep=deep))
     report = checking.follow(events, env.output)
     if not env.output.as_json:
-        _print(env, report)
+        _print(env, report, deep)
     return Exit.FAILURE if report.damaged or report.unreadable else Exit.OK
 
 
-def _print(env: Env, report: VerifyReport) -> None:
+def _print(env: Env, report: VerifyReport, deep: bool) -> None:
     for bad in report.problems:
         env.output.line(f"{bad.model or '-'}  {bad.filename}  {bad.reason}")
     spent = f" in {format_duration(report.seconds)}" if report.checked else ""
     env.output.line(f"checked {report.checked} blocks, {format_bytes(report.checked_bytes)}{spent}: {_found(report)}")
+    if deep:
+        env.output.line(f"computed {report.recomputed} again, to the same values")
+    for reason, files in report.left_out.items():
+        env.output.line(f"left out {files} {reason}")
 
 
 def _found(report: VerifyReport) -> str:
