@@ -41,10 +41,17 @@ class Choice:
     def service(self) -> Service:
         """Return the way in which this home's daemon is started."""
         plain = ProcessService(self._paths)
-        managed = self.manager() if self._wants_manager() else None
+        managed = self.manager() if self.wants_manager() else None
         if managed is None or not self.is_served_by(managed):
             return plain
         return FallbackService(managed, plain, self._warn)
+
+    def wants_manager(self) -> bool:
+        """Tell what the settings want; broken ones must not keep a daemon from being stopped."""
+        try:
+            return self._settings().daemon.service != "process"
+        except OmlxError:
+            return True
 
     def manager(self) -> Managed | None:
         """Return the system's service manager; None where none answers, or the user is only borrowed."""
@@ -57,14 +64,12 @@ class Choice:
     def is_served_by(self, managed: Managed) -> bool:
         """Tell whether the service is this home's: there is one a user, for the home that its definition names."""
         home = managed.home()
-        return self._paths.home == (home or Path("~/.omlx").expanduser())
+        return self.is_usual if home is None else self._paths.home == home
 
-    def _wants_manager(self) -> bool:
-        """Tell what the settings want; broken ones must not keep a daemon from being stopped."""
-        try:
-            return self._settings().daemon.service != "process"
-        except OmlxError:
-            return True
+    @property
+    def is_usual(self) -> bool:
+        """Whether this is the home of a user who asked for no other."""
+        return self._paths.home == Path("~/.omlx").expanduser()
 
     def _launchd(self) -> Managed:
         from omlx_cli.service.launchctl import Launchctl
