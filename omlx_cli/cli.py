@@ -38,6 +38,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "status": "Show the daemon, its address and its memory.",
         "logs": "Print the daemon's log.",
         "serve": "Run the daemon in the foreground.",
+        "service": "Start the daemon at login, or on demand alone.",
     },
     "Set-up": {
         "config": "Show or change the settings.",

@@ -9,7 +9,7 @@ import click
 
 from omlx_cli.contract.api import Reply
 from omlx_cli.contract.errors import Exit, OmlxError
-from omlx_cli.diagnosis import backend, daemon, home
+from omlx_cli.diagnosis import backend, daemon, home, service
 from omlx_cli.diagnosis.check import Check, Verdict
 from omlx_cli.env import Env
 from omlx_cli.options import common
@@ -59,6 +59,7 @@ def _checks(env: Env) -> Iterator[Check]:
         pass
     else:
         yield daemon.check_port(env.client, server)
+    yield service.check_service(env.services)
     yield backend.check_backend()
 
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
 TOP_LEVEL = {
-    "omlx_cli", "omlx_daemon", "Formula", "completions", "tests", "benchmarks", "docs", ".ci",
+    "omlx_cli", "omlx_daemon", "Formula", "completions", "scripts", "tests", "benchmarks", "docs", ".ci",
     ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml",
     "requirements.lock", "requirements-dev.lock",
 }  # fmt: skip
