@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from enum import Enum, auto
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
@@ -20,6 +21,7 @@ from omlx_daemon.worker.engine.prefixes import Prefixes
 from omlx_daemon.worker.engine.prepare import Preparer
 from omlx_daemon.worker.engine.sequence import Sequence
 from omlx_daemon.worker.engine.tickets import Tickets
+from omlx_daemon.worker.gathering import gather
 from omlx_daemon.worker.intake import Intake
 from omlx_daemon.worker.outbox import Outbox
 from omlx_daemon.worker.prefixcache import PrefixCache, open_cache
@@ -121,7 +123,10 @@ class Host:
     def _run(self, engine: Engine, cache: PrefixCache) -> None:
         restless = False
         while not self._stopped():
+            idle = not engine.busy
             self._take_wishes(engine, cache, self._wait_s(engine, restless))
+            if idle and engine.busy:
+                gather(lambda: self._intake.busy, partial(self._take_wishes, engine, cache), time.monotonic)
             if engine.busy:
                 items = engine.tick()
                 report = engine.report_if_due()
@@ -132,15 +137,17 @@ class Host:
                 restless = engine.rest()
                 self._outbox.put(engine.report())
 
-    def _take_wishes(self, engine: Engine, cache: PrefixCache, wait_s: float | None) -> None:
-        """Take all that is asked; wait for the first where there is nothing else to do."""
+    def _take_wishes(self, engine: Engine, cache: PrefixCache, wait_s: float | None) -> bool:
+        """Take all that is asked; wait so long for the first, None for ever. False where nothing came."""
+        taken = False
         try:
             wish = self._wishes.get(block=wait_s != 0.0, timeout=wait_s)
             while True:
                 self._take(engine, cache, wish)
+                taken = True
                 wish = self._wishes.get_nowait()
         except Empty:
-            return
+            return taken
 
     def _take(self, engine: Engine, cache: PrefixCache, wish: Wish) -> None:
         if isinstance(wish, Stop):

@@ -25,6 +25,13 @@ class Intake:
         self._tell = tell
         self._admit = admit
         self._requests: SimpleQueue[tuple[Ticket, GenerationRequest]] = SimpleQueue()
+        self._came = 0
+        self._prepared = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is here whose work is not done; any thread may ask."""
+        return self._came != self._prepared
 
     def submit(self, request: GenerationRequest) -> None:
         """Queue a request, or refuse it at once; any thread may."""
@@ -33,6 +40,7 @@ class Intake:
         except OmlxError as error:
             self._tell(request.id, Failed(error=error.body))
             return
+        self._came += 1
         self._requests.put((ticket, request))
 
     def start(self, preparer: Preparer) -> None:
@@ -42,20 +50,13 @@ class Intake:
     def _work(self, preparer: Preparer) -> None:
         while True:
             ticket, request = self._requests.get()
-            if not ticket.cancelled:
-                self._prepare(preparer, ticket, request)
-
-    def _prepare(self, preparer: Preparer, ticket: Ticket, request: GenerationRequest) -> None:
-        try:
-            sequence = preparer.prepare(ticket, request)
-        except OmlxError as error:
-            self._refuse(ticket, error.body)
-        except Exception as error:
-            log.exception("preparing a request failed")
-            body = ErrorBody(code=Code.INTERNAL, message=f"the request cannot be prepared: {type(error).__name__}")
-            self._refuse(ticket, body)
-        else:
-            self._hand_over(ticket, sequence)
+            prepared = None if ticket.cancelled else _prepared(preparer, ticket, request)
+            # Counted before it is handed over, so that the engine does not wait for the one it is given.
+            self._prepared += 1
+            if isinstance(prepared, Sequence):
+                self._hand_over(ticket, prepared)
+            elif prepared is not None:
+                self._refuse(ticket, prepared)
 
     def _hand_over(self, ticket: Ticket, sequence: Sequence) -> None:
         if self._tickets.hand_over(ticket):
@@ -65,3 +66,13 @@ class Intake:
     def _refuse(self, ticket: Ticket, error: ErrorBody) -> None:
         if self._tickets.close(ticket):
             self._tell(ticket.id, Failed(error=error))
+
+
+def _prepared(preparer: Preparer, ticket: Ticket, request: GenerationRequest) -> Sequence | ErrorBody:
+    try:
+        return preparer.prepare(ticket, request)
+    except OmlxError as error:
+        return error.body
+    except Exception as error:
+        log.exception("preparing a request failed")
+        return ErrorBody(code=Code.INTERNAL, message=f"the request cannot be prepared: {type(error).__name__}")
