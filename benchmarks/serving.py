@@ -3,14 +3,13 @@
     python -m benchmarks.serving MODEL_FOLDER [--streams 8] [--tokens 64] [--rounds 5] [--json]
 
 Rounds of the two alternate on one machine, so that its mood touches both alike. The KV cache is off: the rounds
-repeat their prompts, and the raw generator has nothing to remember them by. The client runs in the same
-process as this script, on the same cores as the daemon.
+repeat their prompts, and the raw generator has nothing to remember them by. The client reads raw sockets in this
+process, on the same cores; `cpu ms` are milliseconds of CPU time for each token of the answers, by process.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
 import os
 import statistics
@@ -19,18 +18,41 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
+
+from benchmarks.streams import Stream, read_all
 
 PROMPTS = [f"Write a long story about {thing}." for thing in
            ("a ship", "a fox", "the sea", "a clock", "a queen", "snow", "a train", "bread")]  # fmt: skip
 Round = dict[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A running daemon."""
+
+    address: str
+    process: psutil.Process
+
+    def cpu_s(self) -> dict[str, float]:
+        """Return the CPU time of each process between the model and the client, and of the client."""
+        workers = self.process.children()
+        return {"daemon": cpu_s(self.process), "worker": sum(map(cpu_s, workers)), "client": cpu_s(psutil.Process())}
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the CPU time that a process has used."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 @contextmanager
-def daemon() -> Iterator[str]:
-    """Run a daemon in a home of its own; yield its address."""
+def daemon() -> Iterator[Served]:
+    """Run a daemon in a home of its own."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
         home.mkdir(mode=0o700)
@@ -39,15 +61,16 @@ def daemon() -> Iterator[str]:
         omlx = [sys.executable, "-I", "-m", "omlx_cli"]
         subprocess.run([*omlx, "start"], env=environment, check=True, stdout=subprocess.DEVNULL)
         try:
-            yield json.loads((home / "run" / "daemon.json").read_text())["address"]
+            info = json.loads((home / "run" / "daemon.json").read_text())
+            yield Served(info["address"], psutil.Process(info["pid"]))
         finally:
             subprocess.run([*omlx, "stop"], env=environment, check=False, stdout=subprocess.DEVNULL)
 
 
 @contextmanager
-def yardstick(model: str) -> Iterator[subprocess.Popen[str]]:
+def yardstick(model: str, streams: int) -> Iterator[subprocess.Popen[str]]:
     """Run the raw generator in a child process."""
-    command = [sys.executable, str(Path(__file__).with_name("raw.py")), model, json.dumps(PROMPTS)]
+    command = [sys.executable, str(Path(__file__).with_name("raw.py")), model, json.dumps(prompts(streams))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         while child.stdout.readline() != "ready\n":
@@ -66,59 +89,53 @@ def raw_round(child: subprocess.Popen[str], streams: int, tokens: int) -> Round:
     return answer
 
 
-def one_stream(address: str, model: str, prompt: str, tokens: int) -> tuple[float, int]:
-    """Stream one answer; return the first token's time and the tokens that came."""
-    body = {
-        "model": model,
-        "messages": [{"role": "user", "content": prompt}],
-        "max_tokens": tokens,
-        "temperature": 0,
-        "ignore_eos": True,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    connection = http.client.HTTPConnection(address)
-    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
-    reply = connection.getresponse()
-    if reply.status != 200:
-        raise SystemExit(reply.read().decode())
-    first, made = 0.0, 0
-    for line in reply:
-        if not first and b'"content":"' in line and b'"content":""' not in line:
-            first = time.perf_counter()
-        if b'"usage":{' in line:
-            made = json.loads(line.removeprefix(b"data: "))["usage"]["completion_tokens"]
-    connection.close()
-    return first, made
-
-
-def served_round(address: str, model: str, streams: int, tokens: int) -> Round:
+def served_round(served: Served, model: str, count: int, tokens: int) -> Round:
     """Run one round of streams through the daemon."""
-    started = time.perf_counter()
-    with ThreadPoolExecutor(streams) as threads:
-        done = list(threads.map(lambda prompt: one_stream(address, model, prompt, tokens), PROMPTS[:streams]))
+    started, first = time.perf_counter(), 0.0
+
+    def note() -> None:
+        nonlocal first
+        first = time.perf_counter() - started
+
+    streams = [Stream(served.address, ask(model, prompt, tokens)) for prompt in prompts(count)]
+    read_all(streams, on_first=note)
     seconds = time.perf_counter() - started
-    first = min(moment for moment, _ in done) - started
-    return {"seconds": seconds, "tokens": sum(made for _, made in done), "first_s": first}
+    return {"seconds": seconds, "tokens": sum(stream.tokens for stream in streams), "first_s": first}
+
+
+def ask(model: str, prompt: str, tokens: int) -> dict[str, object]:
+    """Return the body of a greedy request that does not end early."""
+    messages = [{"role": "user", "content": prompt}]
+    return {"model": model, "messages": messages, "max_tokens": tokens, "temperature": 0, "ignore_eos": True}
+
+
+def prompts(count: int) -> list[str]:
+    """Return so many, all of about the same length."""
+    return [PROMPTS[number % len(PROMPTS)] for number in range(count)]
 
 
 def measure(model: str, streams: int, tokens: int, rounds: int) -> dict[str, float]:
     """Alternate rounds and return the medians and their ratios."""
-    with daemon() as address, yardstick(model) as child:
-        served_round(address, model, streams, 4)
+    with daemon() as served, yardstick(model, streams) as child:
+        raw_process = psutil.Process(child.pid)
+        served_round(served, model, streams, 4)
         raw_round(child, streams, 4)
-        pairs = [(raw_round(child, streams, tokens), served_round(address, model, streams, tokens))
+        before = {**served.cpu_s(), "raw": cpu_s(raw_process)}
+        pairs = [(raw_round(child, streams, tokens), served_round(served, model, streams, tokens))
                  for _ in range(rounds)]  # fmt: skip
-        firsts = [(raw_round(child, 1, 2)["first_s"], served_round(address, model, 1, 2)["first_s"])
+        after = {**served.cpu_s(), "raw": cpu_s(raw_process)}
+        firsts = [(raw_round(child, 1, 2)["first_s"], served_round(served, model, 1, 2)["first_s"])
                   for _ in range(3 * rounds)]  # fmt: skip
-    raw, served = ([pair[side]["tokens"] / pair[side]["seconds"] for pair in pairs] for side in (0, 1))
+    made = sum(pair[1]["tokens"] for pair in pairs)
+    raw, ours = ([pair[side]["tokens"] / pair[side]["seconds"] for pair in pairs] for side in (0, 1))
     return {
         "raw_tokens_per_s": statistics.median(raw),
-        "served_tokens_per_s": statistics.median(served),
-        "throughput_ratio": statistics.median(b / a for a, b in zip(raw, served, strict=True)),
+        "served_tokens_per_s": statistics.median(ours),
+        "throughput_ratio": statistics.median(b / a for a, b in zip(raw, ours, strict=True)),
         "raw_first_token_ms": 1000 * statistics.median(a for a, _ in firsts),
         "served_first_token_ms": 1000 * statistics.median(b for _, b in firsts),
         "first_token_extra_ms": 1000 * statistics.median(b - a for a, b in firsts),
+        **{f"{name}_cpu_ms": 1000 * (after[name] - before[name]) / made for name in before},
     }
 
 
