@@ -14,6 +14,7 @@ from omlx_cli.diagnosis.check import Check, Verdict
 from omlx_cli.env import Env
 from omlx_cli.options import common
 from omlx_cli.output import styled
+from omlx_cli.service import access
 
 
 class DoctorReply(Reply, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def _checks(env: Env) -> Iterator[Check]:
     except OmlxError:
         pass
     else:
-        yield daemon.check_port(env.client, server)
+        yield daemon.check_port(env.client, server, access.report(env.services).listens)
     yield service.check_service(env.services)
     yield backend.check_backend()
 

@@ -35,12 +35,17 @@ def check_daemon(paths: Paths, client: Client) -> Check:
     return ok(name, found)
 
 
-def check_port(client: Client, server: ServerSettings) -> Check:
-    """Check that API clients reach the daemon, or would once it runs."""
+def check_port(client: Client, server: ServerSettings, held: str = "") -> Check:
+    """Check that API clients reach the daemon, or would once it runs.
+
+    `held` is the address that a service manager holds for it: to connect there would start the daemon.
+    """
     name, place = "port", f"{server.host}:{server.port}"
     try:
         daemon = client.get(routes.STATUS, Status).daemon
     except OmlxError:
+        if held:
+            return ok(name, f"{held}, held for the daemon until somebody connects")
         owner = _owner(server)
         if owner is None:
             return ok(name, f"{place} is free" if server.port else "a free one is taken at the start")
