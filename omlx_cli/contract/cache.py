@@ -105,7 +105,7 @@ class PrunedModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PruneReport(Reply, frozen=True, kw_only=True):
-    """Answer of prune and clear."""
+    """Answer of prune, clear, export and import."""
 
     dry_run: bool = False
     files: int = 0
@@ -113,6 +113,8 @@ class PruneReport(Reply, frozen=True, kw_only=True):
     kept_pinned_files: int = 0
     """Would have gone, were they not pinned."""
     models: tuple[PrunedModel, ...] = ()
+    left_out: dict[str, int] = msgspec.field(default_factory=dict)
+    """Of an import: files that were not taken, by the reason."""
     error: ErrorBody | None = None
     """Why it ended early."""
 

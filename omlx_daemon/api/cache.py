@@ -102,8 +102,7 @@ async def unpin(data: JSONBody[CacheLabelBody], cache: NamedDependency[CacheAdmi
 @post(routes.CACHE_WARM, status_code=200, dto=StrictBody[CacheWarmBody], responses=CONTROL_ERRORS)
 async def warm(data: JSONBody[CacheWarmBody], cache: NamedDependency[CacheAdmin]) -> CacheWarm:
     """Compute and store a prompt without an answer."""
-    checks.warm(data)
-    return await cache.warm(data)
+    return await cache.warm(checks.warm(data))
 
 
 @post(routes.CACHE_EXPORT, status_code=200, dto=StrictBody[CacheArchiveBody], responses=CONTROL_ERRORS)

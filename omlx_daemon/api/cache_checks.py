@@ -6,9 +6,14 @@ import math
 from collections.abc import Callable
 from pathlib import PurePath
 
+import msgspec
+
 from omlx_cli.contract.cache import CacheArchiveBody, CachePinBody, CacheWarmBody, PruneBody
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
+from omlx_daemon.api.body import decode
+from omlx_daemon.api.openai.messages import chat_prompt
+from omlx_daemon.api.openai.schema import ChatCompletionBody
 
 
 def prune(body: PruneBody) -> None:
@@ -32,12 +37,17 @@ def pin(body: CachePinBody) -> None:
             raise _invalid(field, "this may not be empty")
 
 
-def warm(body: CacheWarmBody) -> None:
-    """Refuse anything but one of text and messages."""
+def warm(body: CacheWarmBody) -> CacheWarmBody:
+    """Refuse anything but one of text and messages; return the body with these as the chat route reads them."""
     if not body.model:
         raise _invalid("model", "this may not be empty")
     if bool(body.text) == bool(body.messages):
         raise _invalid("text", "give either text or messages")
+    if not body.messages:
+        return body
+    chat = decode(msgspec.json.encode({"model": body.model, "messages": body.messages}), ChatCompletionBody)
+    messages = tuple(msgspec.to_builtins(message) for message in chat_prompt(chat).messages)
+    return msgspec.structs.replace(body, messages=messages)
 
 
 def archive(body: CacheArchiveBody, *, needs_model: bool) -> None:

@@ -31,6 +31,7 @@ from omlx_daemon.coldstore.layout import Layout
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.ports import Inference
 from omlx_daemon.ledger.ledger import Ledger
+from omlx_daemon.ledger.pins import check_label
 from omlx_daemon.ledger.prune import Criteria
 
 
@@ -116,6 +117,7 @@ class Admin:
     async def pin(self, body: CachePinBody) -> CachePin:
         """Compute the prefix that `system` begins every chat with, store it, and keep it. Loads the model."""
         ledger = await self._cold()
+        check_label(body.label)
         model = (await asyncio.to_thread(self._resolve, body.model)).name
         hashes = await self._warming.prefix(model, body.system)
         session = next(self._service.sessions(model), None)
@@ -147,7 +149,7 @@ class Admin:
 
     async def import_(self, path: str) -> PruneReport:
         """Take the blocks of an archive, each checked; the report counts what came in."""
-        from omlx_daemon.cache import archive
+        from omlx_daemon.cache import intake
 
         ledger = await self._cold()
         loop = asyncio.get_running_loop()
@@ -155,7 +157,7 @@ class Admin:
         def arrived(namespace: str, filename: str, size_bytes: int) -> None:
             loop.call_soon_threadsafe(self._service.arrived, namespace, filename, size_bytes)
 
-        return await asyncio.to_thread(archive.import_, ledger, self._service.plan.root, Path(path), arrived)
+        return await asyncio.to_thread(intake.import_, ledger, self._service.plan.root, Path(path), arrived)
 
     def _stored_models(self) -> list[tuple[str, Path]]:
         """Return the models that are here, each with its namespace's directory, where there is one."""
@@ -172,16 +174,30 @@ class Admin:
         return ledger
 
     async def _name(self, model: str) -> str:
-        """Return a model's own name; one that is not here any more may still have blocks under the name given."""
+        """Return a model's own name; one that is not here any more may still have blocks. Raises OmlxError."""
+        if not model:
+            return ""
         try:
-            return (await asyncio.to_thread(self._resolve, model)).name if model else ""
+            return (await asyncio.to_thread(self._resolve, model)).name
         except OmlxError:
-            return model
+            ledger = await self._service.ledger()
+            rows = () if ledger is None else (await asyncio.to_thread(ledger.rows)).namespaces
+            return stored_name(model, {row.model for row in rows})
 
     async def _pins_changed(self, ledger: Ledger) -> None:
         for session in list(self._service.sessions()):
             if session.namespace:
                 session.pin(await asyncio.to_thread(ledger.pinned_hashes, session.namespace))
+
+
+def stored_name(model: str, stored: Collection[str]) -> str:
+    """Return the name in `stored` that `model` spells in any case. Raises OmlxError(MODEL_NOT_FOUND)."""
+    names = {name.casefold(): name for name in stored if name}
+    if model.casefold() not in names:
+        known = ", ".join(sorted(names.values()))
+        hint = f"it holds {known}" if known else "omlx cache ls  lists what it holds"
+        raise OmlxError(Code.MODEL_NOT_FOUND, f"the cache holds nothing of {model!r}", hint, param="model")
+    return names[model.casefold()]
 
 
 def _blocks_beside(ledger: Ledger, namespaces: Collection[str]) -> int:

@@ -48,6 +48,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> msgspec.Struct:
     root = Path(options.dir)
+    if options.incompatible and not options.current:
+        raise OmlxError(
+            Code.INVALID_REQUEST,
+            "--incompatible needs the fingerprints of the models that are here: without one, all would go",
+            "give --current FINGERPRINT for each, or --current none where there is no model",
+            param="current",
+        )
     if options.command == "path":
         return CachePath(path=str(root), exists=root.is_dir())
     if not root.is_dir():

@@ -11,7 +11,7 @@ from omlx_daemon.coldstore import blockfile, names
 from omlx_daemon.ledger import report
 from omlx_daemon.ledger.audit import Audit, Candidate, Finding, Progress
 from omlx_daemon.ledger.eviction import BATCH_FILES, Victim
-from omlx_daemon.ledger.pins import Pin
+from omlx_daemon.ledger.pins import Pin, check_label
 from omlx_daemon.ledger.policy import UNLIMITED, Reason
 from omlx_daemon.ledger.prune import Criteria, plan
 from omlx_daemon.ledger.space import Space
@@ -166,8 +166,7 @@ class Administration(Writers):
             self.missing(candidate.namespace, [candidate.name.filename])
 
     def _check_pin(self, label: str, pin: Pin) -> None:
-        if not label or len(label) > 200 or not label.isprintable():
-            raise OmlxError(Code.INVALID_REQUEST, "a pin needs a name of 1 to 200 printable characters", param="label")
+        check_label(label)
         try:
             space = self._book.open(pin.namespace)
         except ValueError as error:

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.coldstore.documents import read_document, write_document
 from omlx_daemon.coldstore.layout import is_fingerprint
 from omlx_daemon.coldstore.names import HASH_BYTES, PARENT_BYTES
+
+MAX_LABEL = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,14 @@ class Pin:
     def prefixes(self) -> frozenset[str]:
         """The first 16 digits of each hash."""
         return frozenset(digest[:PARENT_BYTES].hex() for digest in self.hashes)
+
+
+def check_label(label: str) -> None:
+    """Raise OmlxError(INVALID_REQUEST) where no pin can be called so."""
+    if not label or len(label) > MAX_LABEL or not label.isprintable():
+        raise OmlxError(
+            Code.INVALID_REQUEST, f"a pin needs a name of 1 to {MAX_LABEL} printable characters", param="label"
+        )
 
 
 class Pins:

@@ -94,6 +94,21 @@ def test_acting(served: Served) -> None:
     assert served.cache.calls[-2:] == [("export", "sky", "/a/b"), ("import", "/a/b")]
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "x"}}
+
+
+def chat(*messages: dict[str, object]) -> dict[str, object]:
+    return {"model": "sky", "messages": list(messages)}
+
+
+def test_a_chat_is_warmed_as_the_chat_route_would_read_it(served: Served) -> None:
+    parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    messages = chat({"role": "developer", "content": parts}, {"role": "user", "content": "c", "more": 1})
+    post(served, routes.CACHE_WARM, cache.CacheWarm, messages)
+    read: tuple[dict[str, object], ...] = ({"role": "system", "content": "ab"}, {"role": "user", "content": "c"})
+    assert served.cache.calls[-1] == ("warm", cache.CacheWarmBody(model="sky", messages=read))
+
+
 @pytest.mark.parametrize(
     ("path", "fields", "status", "code", "words"),
     [
@@ -112,6 +127,11 @@ def test_acting(served: Served) -> None:
         (routes.CACHE_WARM, {"model": "sky"}, 400, Code.INVALID_REQUEST, "either text or messages"),
         (routes.CACHE_WARM, {"model": "sky", "text": "a", "messages": [{}]}, 400, Code.INVALID_REQUEST, "either"),
         (routes.CACHE_WARM, {"model": "", "text": "a"}, 400, Code.INVALID_REQUEST, "model"),
+        (routes.CACHE_WARM, chat({"role": "wizard", "content": "a"}), 400, Code.INVALID_REQUEST, "messages[0].role: "),
+        (routes.CACHE_WARM, chat({"content": "a"}), 400, Code.INVALID_REQUEST, "role: this field is required"),
+        (routes.CACHE_WARM, chat({"role": "user"}), 400, Code.INVALID_REQUEST, "a user message needs content"),
+        (routes.CACHE_WARM, chat({"role": "user", "content": 3}), 400, Code.INVALID_REQUEST, "messages[0].content: "),
+        (routes.CACHE_WARM, chat({"role": "user", "content": [IMAGE]}), 400, Code.INVALID_REQUEST, "only text"),
         (routes.CACHE_EXPORT, {"model": "sky", "path": "a"}, 400, Code.INVALID_REQUEST, "absolute"),
         (routes.CACHE_EXPORT, {"path": "/a"}, 400, Code.INVALID_REQUEST, "model"),
         (routes.CACHE_IMPORT, {"path": "../a"}, 400, Code.INVALID_REQUEST, "absolute"),

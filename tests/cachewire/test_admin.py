@@ -89,8 +89,15 @@ def is_written(client: Client) -> bool:
     return bool(figures["cold"]["parts"] == figures["hot"]["parts"] and not figures["cold"]["queued_parts"])
 
 
-def test_an_archive_that_is_none_is_refused(client: Client, tmp_path: Path) -> None:
+def test_mistakes_are_one_clear_line(client: Client, tmp_path: Path) -> None:
     client.load()
+    for words in (("ls",), ("prune", "--dry-run"), ("clear", "--yes")):
+        assert command(client, *words, "--model", "nope", code=3).startswith("error: the cache holds nothing of 'nope'")
+    (tmp_path / "chat.json").write_text('[{"role": "wizard", "content": "Abracadabra!"}]')
+    assert "messages[0].role: " in command(client, "warm", str(tmp_path / "chat.json"), code=2)
+    (tmp_path / "system.txt").write_text("Be brief.")
+    pin = ("pin", "two\nlines", "--system", str(tmp_path / "system.txt"))
+    assert "printable characters" in command(client, *pin, code=2)
     bad = tmp_path / "bad.tar"
     bad.write_text("no archive")
     assert "is no archive of blocks" in command(client, "import", str(bad), code=2)

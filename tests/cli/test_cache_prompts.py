@@ -10,6 +10,7 @@ import pytest
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import Done
 from omlx_cli.contract.cache import CachePin, CachePinReply, CachePins, CacheWarm, PruneReport
+from omlx_cli.contract.errors import Code, ErrorBody
 from tests.cli.conftest import Omlx, omlx_process
 from tests.cli.stand_in import StandIn, reply
 
@@ -60,6 +61,11 @@ def test_warm_takes_a_chat(daemon: StandIn, omlx: Omlx, tmp_path: Path) -> None:
         ("chat.json", b"[]", 2, "is no chat: it has no message"),
         ("chat.json", b"[1]", 2, "is no chat: Expected `object`, got `int`"),
         ("chat.json", b"{", 2, "is no chat: Input data was truncated"),
+        ("chat.json", b'"text"', 2, "is no chat: Expected `object | array`, got `str`"),
+        ("chat.json", b'{"messages": 3}', 2, "is no chat: Expected `array`, got `int`"),
+        ("chat.json", b"[" * 100_000, 2, "is no chat: "),
+        ("chat.json", b'{"messages": [{}], "tools": [1]}', 2, "has tools, which would make another prompt"),
+        ("chat.json", b'{"messages": [{}], "cache_salt": "me"}', 2, "has cache_salt, which would make another"),
     ],
 )
 def test_a_prompt_that_cannot_be_read(
@@ -78,6 +84,37 @@ def test_a_prompt_that_cannot_be_read(
 def test_a_folder_is_no_prompt(daemon: StandIn, omlx: Omlx, tmp_path: Path) -> None:
     ran = omlx("cache", "pin", "a", "--system", str(tmp_path))
     assert (ran.code, ran.err) == (2, f"error: {tmp_path} cannot be read: Is a directory\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("warm", "~no-such-user/x"), 3, "there is no file ~no-such-user/x"),
+        (("pin", "a", "--system", "~no-such-user/x"), 3, "there is no file ~no-such-user/x"),
+        (("export", "m", ""), 2, "the archive's name is empty"),
+        (("import", ""), 2, "the archive's name is empty"),
+        (("import", "~no-such-user/x"), 3, "there is no file ~no-such-user/x"),
+        (("export", "", "a.kv"), 2, "the model's name is empty"),
+    ],
+)
+def test_names_that_name_nothing(daemon: StandIn, omlx: Omlx, words: tuple[str, ...], code: int, message: str) -> None:
+    ran = omlx("cache", *words)
+    assert (ran.code, ran.out) == (code, "")
+    assert ran.err.startswith(f"error: {message}")
+    assert daemon.seen == []
+
+
+def test_an_import_says_what_it_left_out(daemon: StandIn, omlx: Omlx, tmp_path: Path) -> None:
+    (tmp_path / "a.kv").touch()
+    error = ErrorBody(code=Code.CACHE_FULL, message="there is no room")
+    daemon.says("POST", routes.CACHE_IMPORT, reply(PruneReport(files=2, left_out={"that are damaged": 3}, error=error)))
+    ran = omlx("cache", "import", str(tmp_path / "a.kv"))
+    assert (ran.code, ran.out) == (6, "imported 2 files, 0 B\n")
+    assert ran.err.splitlines() == [
+        "left out 3 that are damaged",
+        "their checksums are right; omlx cache verify --deep  computes them again and compares",
+        "error: there is no room",
+    ]
 
 
 def test_export_and_import(daemon: StandIn, omlx: Omlx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,11 +45,24 @@ def test_every_command_answers_in_json(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("kv-v1/*"))
 
 
+def test_pruning_the_incompatible_without_saying_what_is_compatible_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path) as bench:
+        bench.chain("a", "x", 3)
+    for more in ((), ("--dry-run",), ("--older-than", "0")):
+        code, documents, error = _run(tmp_path, "prune", "--incompatible", *more)
+        assert (code, documents) == (2, [])
+        assert json.loads(error)["error"]["param"] == "current"
+    assert _run(tmp_path, "prune", "--incompatible", "--current", "none", "--dry-run")[1][0]["files"] == 3
+    assert _run(tmp_path, "prune", "--incompatible")[0] == 2
+    assert len(list(tmp_path.glob("kv-v1/*/*/*.safetensors"))) == 3
+
+
 def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     root = tmp_path / "none"
     for command in ("ls", "stats", "prune", "clear", "verify", "pins", "path"):
         code, documents, _ = _run(root, command)
         assert (code, len(documents)) == (0, 1)
+    assert _run(root, "prune", "--incompatible")[0] == 2
     assert not root.exists()
 
 

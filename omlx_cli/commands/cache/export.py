@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from omlx_cli.books import removing
+from omlx_cli.books import reading, removing
 from omlx_cli.contract import routes
 from omlx_cli.contract.cache import CacheArchiveBody, PruneReport
 from omlx_cli.contract.errors import OmlxError
@@ -26,7 +24,7 @@ def command(env: Env, model: str, file: str) -> None:
     Examples:
       omlx cache export smollm2 smollm2.kv
     """
-    body = CacheArchiveBody(model=model_argument(model), path=str(Path(file).expanduser().absolute()))
+    body = CacheArchiveBody(model=model_argument(model), path=reading.archive(file))
     report = env.daemon().post(routes.CACHE_EXPORT, body, PruneReport, timeout_s=None)
     if env.output.as_json:
         env.output.document(report)

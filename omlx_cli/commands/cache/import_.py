@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from omlx_cli.books import removing
+from omlx_cli.books import reading, removing
 from omlx_cli.contract import routes
 from omlx_cli.contract.cache import CacheArchiveBody, PruneReport
 from omlx_cli.contract.errors import Code, OmlxError
@@ -26,14 +26,16 @@ def command(env: Env, file: str) -> None:
     Examples:
       omlx cache import smollm2.kv && omlx cache verify --deep
     """
-    path = Path(file).expanduser().absolute()
-    if not path.exists():
+    path = reading.archive(file)
+    if not Path(path).exists():
         raise OmlxError(Code.NOT_FOUND, f"there is no file {file}", "omlx cache export  writes one")
-    report = env.daemon().post(routes.CACHE_IMPORT, CacheArchiveBody(path=str(path)), PruneReport, timeout_s=None)
+    report = env.daemon().post(routes.CACHE_IMPORT, CacheArchiveBody(path=path), PruneReport, timeout_s=None)
     if env.output.as_json:
         env.output.document(report)
     else:
         env.output.line(f"imported {removing.amount(report)}")
+        for reason, files in report.left_out.items():
+            env.output.note(f"left out {files} {reason}")
         if report.files:
             env.output.note("their checksums are right; omlx cache verify --deep  computes them again and compares")
     if report.error is not None:
