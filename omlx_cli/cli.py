@@ -13,7 +13,7 @@ from omlx_cli.options import json_option, quiet_option, wants_json
 
 _EXIT_CODES = """\
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 daemon not running or unreachable, 5 not ready in time,
-6 refused (pinned, in use, needs --yes), 130 interrupted, 141 closed pipe."""
+6 refused (pinned, in use, needs --yes), 130 interrupted, 141 closed pipe; omlx help exit-codes  tells more."""
 
 _SECTIONS: dict[str, dict[str, str]] = {
     "Talk": {"run": "Ask a model once, or chat with it."},
@@ -43,6 +43,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
     "Set-up": {
         "config": "Show or change the settings.",
         "doctor": "Check this installation and say how to mend it.",
+        "help": "Explain a command, or what exit codes mean.",
     },
 }
 COMMANDS: dict[str, str] = {name: summary for section in _SECTIONS.values() for name, summary in section.items()}
