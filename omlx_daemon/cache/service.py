@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -12,6 +13,7 @@ from omlx_cli.contract.errors import OmlxError
 from omlx_daemon.cache.desk import Desk
 from omlx_daemon.cache.plan import CachePlan
 from omlx_daemon.cache.session import Session
+from omlx_daemon.cache.shares import shares
 from omlx_daemon.cache.tally import Tally
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.ledger.ledger import Ledger
@@ -24,6 +26,10 @@ LOOK_S = 2.0
 MAX_DOUBLINGS = 4
 MEMORY_SHARE = 0.5
 """Of the memory that a worker has beside its model; the rest is for the requests that run."""
+HOT_STEPS = 32
+"""The budget moves in steps of so small a part of it, so that workers are not told of every change."""
+WORTH_TELLING = 8
+"""A share that changes by less than the eighth part is not told."""
 RESCAN_EVERY = 10
 """Upkeeps between two looks at every file; files that come or go are looked for at each."""
 
@@ -51,6 +57,7 @@ class CacheService:
         self._namespace, self._bits = namespace, bits
         self._limits = limits or (lambda: plan.policy)
         self._sessions: list[Session] = []
+        self._hot_limit_bytes = sys.maxsize
         self._numbers = itertools.count(1)
         self._ledger: Ledger | None = None
         self._opened: asyncio.Task[None] | None = None
@@ -181,10 +188,26 @@ class CacheService:
     def _count(self, ledger: Ledger) -> None:
         self.cold_totals = ledger.totals()
 
+    @property
+    def hot_budget_bytes(self) -> int:
+        """What all workers' blocks in memory may take together."""
+        return min(self.plan.hot_bytes, self._hot_limit_bytes)
+
+    def limit_hot(self, size_bytes: int) -> None:
+        """Bound that by `size_bytes` besides; blocks that are not on disk yet stay where there is a disk for them."""
+        step_bytes = max(1, self.plan.hot_bytes // HOT_STEPS)
+        self._hot_limit_bytes = size_bytes // step_bytes * step_bytes
+        self._share_memory()
+
     def _share_memory(self) -> None:
-        """Give every worker its share of the one budget, now that there are more of them, or fewer."""
-        for session in self._sessions:
-            session.resize(min(session.bound_bytes, self.plan.hot_bytes // len(self._sessions)))
+        """Give every worker its share of the one budget: at once where that is too much now, else where it differs."""
+        budget_bytes, sessions = self.hot_budget_bytes, self._sessions
+        given = shares(budget_bytes, [session.holder for session in sessions])
+        is_over = sum(session.start.hot_max_bytes for session in sessions) > budget_bytes
+        for session, share_bytes in zip(sessions, given, strict=True):
+            told_bytes, held_bytes = session.start.hot_max_bytes, session.holder.size_bytes
+            if is_over or held_bytes > share_bytes or abs(share_bytes - told_bytes) > told_bytes // WORTH_TELLING:
+                session.resize(share_bytes)
 
     def _closed(self, session: Session) -> None:
         self._sessions.remove(session)

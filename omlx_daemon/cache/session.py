@@ -11,6 +11,7 @@ import msgspec
 
 from omlx_cli.contract.cache import ModelCacheFigures
 from omlx_daemon.cache.desk import Desk
+from omlx_daemon.cache.shares import Holder, Use
 from omlx_daemon.cache.tally import Tally
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.wire.cache import (
@@ -70,6 +71,8 @@ class Session:
         self._send: Callable[[CacheCommand], None] = lambda command: None
         self._pid: int | None = None
         self._closed = False
+        self._hot_bytes = 0
+        self._use = Use()
 
     @property
     def start(self) -> CacheStart:
@@ -80,6 +83,12 @@ class Session:
     def namespace(self) -> str:
         """The worker's namespace, empty where it has no cold tier now."""
         return self._start.namespace if self._ledger is not None else ""
+
+    @property
+    def holder(self) -> Holder:
+        """What the worker's blocks in memory are shared out by."""
+        use = self._use.at(self._loop.time())
+        return Holder(self._hot_bytes, self._start.hot_max_bytes, self.bound_bytes, use)
 
     def connect(self, pid: int, send: Callable[[CacheCommand], None]) -> None:
         """Take note of the worker's process; commands go to it by `send` from now on."""
@@ -100,10 +109,10 @@ class Session:
         self.pin(pinned)
 
     def resize(self, capacity_bytes: int) -> None:
-        """Set what the worker may hold in memory."""
-        if capacity_bytes != self._start.hot_max_bytes:
+        """Set what the worker may hold in memory; one that holds more is told again, as more may be on disk by now."""
+        if capacity_bytes != self._start.hot_max_bytes or self._hot_bytes > capacity_bytes:
             self._start = msgspec.structs.replace(self._start, hot_max_bytes=capacity_bytes)
-            self._send(ResizeHot(capacity_bytes=capacity_bytes))
+            self._send(ResizeHot(capacity_bytes=capacity_bytes, keep_unsaved=bool(self.namespace)))
 
     def pin(self, hashes: tuple[bytes, ...]) -> None:
         """Set the blocks that stay in the worker's memory."""
@@ -131,6 +140,8 @@ class Session:
 
     def report(self, figures: ModelCacheFigures) -> None:
         """Take the worker's figures of now."""
+        self._hot_bytes = sum(tier.size_bytes for tier in figures.tiers if tier.tier == "hot")
+        self._use.note(figures.requested_tokens, self._loop.time())
         self._tally.report(self.owner, figures)
 
     def close(self) -> None:

@@ -59,6 +59,8 @@ class ResizeHot(_Message, frozen=True, kw_only=True, tag="resize_hot"):
     """Daemon to worker: the bound of what the cache may hold in memory."""
 
     capacity_bytes: int
+    keep_unsaved: bool = False
+    """Blocks that lie nowhere else stay, whatever the bound; it is as low as they allow then."""
 
 
 class ClearCache(_Message, frozen=True, kw_only=True, tag="clear_cache"):

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core.errors import shutting_down
 from omlx_daemon.core.events import Failed
-from omlx_daemon.wire.cache import CacheCommand
+from omlx_daemon.wire.cache import CacheCommand, ResizeHot
 from omlx_daemon.wire.messages import Events, LimitKv, LoadProgress, Start, Stop, Trim
 from omlx_daemon.worker.accountant import Accountant
 from omlx_daemon.worker.backend import blas
@@ -161,6 +161,8 @@ class Host:
             self._outbox.put(engine.report())
         elif not isinstance(wish, Wake):
             cache.obey(wish)
+            if isinstance(wish, ResizeHot):
+                self._outbox.put(engine.report())
 
     def _wait_s(self, engine: Engine, restless: bool) -> float | None:
         """Return how long the first wish may be waited for, None for ever."""

@@ -35,16 +35,24 @@ COLD_QUEUE_BYTES = 512 << 20
 
 
 _PINS = "daemon"
+_UNSAVED = "unsaved"
 
 
 class PrefixCache:
     """One model's store, and what the daemon may ask of it. Engine thread only."""
 
-    def __init__(self, store: Store, cold: ColdTier | None = None, compare: Compare | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cold: ColdTier | None = None,
+        compare: Compare | None = None,
+        hot: HotTier | None = None,
+    ) -> None:
         self.store = store
         self.compare = compare
         """Compares stored blocks with what the model computes; None where there are none."""
         self._cold = cold
+        self._hot = hot
 
     def obey(self, command: CacheCommand) -> None:
         """Do what the daemon asks."""
@@ -57,14 +65,26 @@ class PrefixCache:
             case DirectoryUsable():
                 if self._cold is not None:
                     self._cold.begin()
-            case ResizeHot(capacity_bytes=capacity_bytes):
-                self.store.resize_hot(capacity_bytes)
+            case ResizeHot(capacity_bytes=capacity_bytes, keep_unsaved=keep_unsaved):
+                self._resize_hot(capacity_bytes, keep_unsaved)
             case ClearCache():
                 if self._cold is not None:
                     self._cold.withdraw()
                 self.store.evict_hot(sys.maxsize)
             case PinBlocks(hashes=hashes):
                 self.store.pin_blocks(_PINS, frozenset(hashes))
+
+    def _resize_hot(self, capacity_bytes: int, keep_unsaved: bool) -> None:
+        if self._hot is None or self._cold is None or not keep_unsaved:
+            self.store.resize_hot(capacity_bytes)
+            return
+        # What waits to be written may yet be refused or fail.
+        held = [(name.hash, self._cold.lookup(name.hash, name.part)) for name in self._hot.names()]
+        self.store.pin_blocks(_UNSAVED, frozenset(digest for digest, file in held if file is None or file.at_hand))
+        self.store.resize_hot(capacity_bytes)
+        # Letting go of a pin evicts what is over the bound.
+        self.store.resize_hot(max(capacity_bytes, self._hot.stats().size_bytes))
+        self.store.unpin(_UNSAVED)
 
     def _take_over(self, files: Iterable[tuple[str, int]]) -> None:
         found = [(name, size_bytes) for filename, size_bytes in files if (name := names.parse(filename))]
@@ -101,11 +121,12 @@ def open_cache(
         log.log(logging.WARNING if start.enabled else logging.INFO, "prefixes of %s are not cached: %s", model, off)
         return PrefixCache(Store(None, (), "", off=off))
     cold = _cold_tier(start, model, ledger) if start.directory else None
-    tiers: list[Tier] = [HotTier(start.hot_max_bytes), *([cold] if cold else [])]
+    hot = HotTier(start.hot_max_bytes)
+    tiers: list[Tier] = [hot, *([cold] if cold else [])]
     store = Store(codec, tiers, f"{start.namespace} {arrays}", wake=wake)
     store.pin_blocks(_PINS, frozenset(start.pinned))
     space = Layout(Path(start.directory)).namespace(start.namespace) if cold else None
-    return PrefixCache(store, cold, Comparer(codec, space) if space else None)
+    return PrefixCache(store, cold, Comparer(codec, space) if space else None, hot)
 
 
 def _cold_tier(start: CacheStart, model: str, ledger: Ledger) -> ColdTier | None:
