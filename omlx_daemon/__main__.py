@@ -7,6 +7,7 @@ import os
 import resource
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +55,12 @@ def _run(options: argparse.Namespace, ready: ReadyPipe, spawn: Spawner | None, o
     home.prepare(paths)
     try:
         with locks.DaemonLock(paths.daemon_lock):
-            settings = _settings(paths, options)
             from omlx_daemon import logs, server
+            from omlx_daemon.configuration import LiveSettings
             from omlx_daemon.pool.worker_process import WorkerSpawner
 
-            logs.start(paths.daemon_log, settings.daemon, foreground=options.foreground)
+            settings = LiveSettings(partial(_settings, paths, options))
+            logs.start(paths.daemon_log, settings.current.daemon, foreground=options.foreground)
             server.serve(paths, settings, ready, spawn or WorkerSpawner(), origin)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

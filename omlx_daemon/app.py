@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +10,18 @@ from functools import partial
 
 from litestar import Litestar
 
+from omlx_cli.contract.api import ReloadReply
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
+from omlx_daemon import logs
 from omlx_daemon.api.app import create_app
 from omlx_daemon.cache.admin import Admin
 from omlx_daemon.cache.plan import plan
 from omlx_daemon.cache.service import CacheService
+from omlx_daemon.configuration import LiveSettings
+from omlx_daemon.core.options import Options
 from omlx_daemon.daemon import RunningDaemon
-from omlx_daemon.listeners import Listeners
+from omlx_daemon.listeners import Listeners, check_key
 from omlx_daemon.models.namespaces import Namespaces
 from omlx_daemon.models.puller import Puller
 from omlx_daemon.models.registry import Registry
@@ -40,19 +45,35 @@ class Parts:
     cache: CacheService
 
 
-def build(paths: Paths, settings: Settings, listeners: Listeners, spawn: Spawner, stop: Callable[[], None]) -> Parts:
+def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner, stop: Callable[[], None]) -> Parts:
     """Return the daemon's parts; `stop` begins its graceful end."""
+    settings = live.current
+    options = Options(settings.models)
     memory = SystemMemory()
-    registry = Registry(paths, settings)
+    registry = Registry(paths, settings, options)
     state = StateStore(paths.state)
     memory_bytes = memory.total_bytes()
-    namespaces = Namespaces(settings.models)
+    namespaces = Namespaces(options)
     limits = partial(plan, settings.cache, paths.cache, memory_bytes)
     cache = CacheService(limits(), namespaces.of, namespaces.bits, lambda: limits().policy)
-    pool = Pool(registry.resolve, spawn, state, PoolSettings.of(settings, memory_bytes), memory, caches=cache)
+    sizes = PoolSettings.of(settings, memory_bytes)
+    pool = Pool(registry.resolve, spawn, state, sizes, memory, caches=cache, options=options)
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows, namespaces.bits, namespaces.of)
-    daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop)
+
+    def apply(changed: Settings) -> None:
+        options.replace(changed.models)
+        pool.configure(PoolSettings.of(changed, memory_bytes))
+        puller.endpoint = changed.hub.endpoint
+        logs.set_level(changed.daemon)
+
+    async def reload() -> ReloadReply:
+        reply = await live.reload()
+        await asyncio.to_thread(registry.scan)
+        return reply
+
+    live.follow(apply, check=lambda changed: check_key(changed.server, listeners.needs_key))
+    daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop, reload)
     admin = Admin(cache, pool, registry.resolve, lambda: namespaces.by_model(registry.scan()))
-    app = create_app(pool, models, pool, daemon, settings, cache=admin)
+    app = create_app(pool, models, pool, daemon, lambda: live.current, cache=admin, requests=pool)
     return Parts(app, daemon, pool, registry, models, cache)

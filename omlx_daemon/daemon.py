@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from omlx_cli import __version__
-from omlx_cli.contract.api import DaemonInfo, DaemonState, Health, Status
+from omlx_cli.contract.api import DaemonInfo, DaemonState, Health, ReloadReply, Status
 from omlx_cli.contract.paths import Paths
 from omlx_daemon.listeners import Listeners
 from omlx_daemon.pool.pool import Pool
@@ -17,7 +17,8 @@ from omlx_daemon.pool.state import StateStore
 
 
 class RunningDaemon:
-    """Implements `core.ports.Daemon`. `clock` is monotonic, in seconds; `stop` begins a graceful stop."""
+    """Implements `core.ports.Daemon`. `clock` is monotonic, in seconds; `stop` begins a graceful stop, `reload` reads
+    the settings again."""
 
     def __init__(
         self,
@@ -27,6 +28,7 @@ class RunningDaemon:
         state: StateStore,
         clock: Callable[[], float],
         stop: Callable[[], None],
+        reload: Callable[[], Awaitable[ReloadReply]],
     ) -> None:
         self.phase = DaemonState.STARTING
         self.manager = "process"
@@ -36,6 +38,7 @@ class RunningDaemon:
         self._state = state
         self._clock = clock
         self._stop = stop
+        self._reload = reload
         self._began_s = clock()
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self._start_id = uuid.uuid4().hex
@@ -43,14 +46,19 @@ class RunningDaemon:
     @property
     def state(self) -> DaemonState:
         """Where the daemon is in its life; a ready one whose worker makes no step is stuck."""
-        if self.phase is DaemonState.READY and self._pool.is_stalled():
+        if self.phase is DaemonState.READY and self._pool.stuck():
             return DaemonState.STUCK
         return self.phase
 
     def health(self) -> Health:
         """Return who is answering, and in which state."""
         return Health(
-            version=__version__, state=self.state, prefix=sys.prefix, pid=os.getpid(), start_id=self._start_id
+            version=__version__,
+            state=self.state,
+            prefix=sys.prefix,
+            pid=os.getpid(),
+            start_id=self._start_id,
+            stuck=self._pool.stuck(),
         )
 
     def info(self) -> DaemonInfo:
@@ -82,6 +90,10 @@ class RunningDaemon:
             memory_limit_bytes=self._pool.limit_bytes,
             memory_used_bytes=self._pool.used_bytes,
         )
+
+    async def reload(self) -> ReloadReply:
+        """Read the settings again and apply what can be. Raises OmlxError(INVALID_CONFIG), nothing changed."""
+        return await self._reload()
 
     def request_shutdown(self) -> None:
         """Begin a graceful stop, as SIGTERM does."""

@@ -25,6 +25,8 @@ class Listeners:
     sockets: tuple[socket.socket, ...]
     address: str = ""
     tcp_error: str = ""
+    needs_key: bool = False
+    """Whether others than this machine may connect, so that a key must be set."""
 
     def close(self) -> None:
         """Close the sockets."""
@@ -40,20 +42,26 @@ def listen(socket_path: Path, server: ServerSettings, given: tuple[socket.socket
     Raises OmlxError: INVALID_CONFIG for an open address without a key, INTERNAL where the unix socket fails.
     """
     addresses = [_bound(listener) for listener in given] or _resolve(server.host, server.port)
-    if not server.api_key and not all(_is_loopback(address) for _, address in addresses):
+    needs_key = not all(_is_loopback(address) for _, address in addresses)
+    check_key(server, needs_key)
+    local = listen_unix(socket_path)
+    if given:
+        return Listeners((local, *given), address=_address(given[0]), needs_key=needs_key)
+    try:
+        remote = _listen_tcp(addresses, server)
+    except OSError as error:
+        return Listeners((local,), tcp_error=_explain(server, error))
+    return Listeners((local, remote), address=_address(remote), needs_key=needs_key)
+
+
+def check_key(server: ServerSettings, needs_key: bool) -> None:
+    """See that a key is set where one is needed. Raises OmlxError(INVALID_CONFIG)."""
+    if needs_key and not (server.api_key or server.keys):
         raise OmlxError(
             Code.INVALID_CONFIG,
             f"server.host {server.host!r} is not a loopback address, and server.api_key is not set",
             "omlx config set server.api_key KEY, or listen on 127.0.0.1",
         )
-    local = listen_unix(socket_path)
-    if given:
-        return Listeners((local, *given), address=_address(given[0]))
-    try:
-        remote = _listen_tcp(addresses, server)
-    except OSError as error:
-        return Listeners((local,), tcp_error=_explain(server, error))
-    return Listeners((local, remote), address=_address(remote))
 
 
 def listen_unix(path: Path) -> socket.socket:

@@ -32,7 +32,6 @@ def start(path: Path, settings: DaemonSettings, *, foreground: bool) -> None:
         raise OmlxError(Code.INTERNAL, f"cannot write {path}: {error.strerror}", "see who owns the folder") from error
     faulthandler.enable(faults)
     root = logging.getLogger()
-    root.setLevel(settings.log_level.upper())
     handlers: list[logging.Handler] = [handler]
     if foreground:
         handlers.append(logging.StreamHandler(sys.stderr))
@@ -40,4 +39,11 @@ def start(path: Path, settings: DaemonSettings, *, foreground: bool) -> None:
         each.setFormatter(_FORMAT)
         root.addHandler(each)
     logging.captureWarnings(True)
+    set_level(settings)
+
+
+def set_level(settings: DaemonSettings) -> None:
+    """Log what is at least as grave as `daemon.log_level`; of the HTTP server warnings at least."""
+    root = logging.getLogger()
+    root.setLevel(settings.log_level.upper())
     logging.getLogger("uvicorn").setLevel(max(root.level, logging.WARNING))

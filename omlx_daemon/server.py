@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import logging
 import math
+import os
 import signal
+import sys
 from collections.abc import Coroutine, Iterator
 from socket import socket
 from typing import Any
@@ -18,9 +20,9 @@ import uvloop
 from omlx_cli.contract.api import DaemonState, SlotState
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
-from omlx_cli.contract.settings import Settings
-from omlx_cli.contract.units import parse_duration_s
+from omlx_cli.contract.units import format_duration, parse_duration_s
 from omlx_daemon import app as composition
+from omlx_daemon.configuration import LiveSettings
 from omlx_daemon.core import files
 from omlx_daemon.idle import IdleWatch
 from omlx_daemon.listeners import Listeners, listen
@@ -36,9 +38,9 @@ TICK_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-def serve(paths: Paths, settings: Settings, ready: ReadyPipe, spawn: Spawner, origin: Origin) -> None:
+def serve(paths: Paths, settings: LiveSettings, ready: ReadyPipe, spawn: Spawner, origin: Origin) -> None:
     """Run the daemon until it is told to stop; call it while holding the daemon's lock. Raises OmlxError."""
-    listeners = listen(paths.socket, settings.server, origin.listeners)
+    listeners = listen(paths.socket, settings.current.server, origin.listeners)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Life(paths, settings, ready, listeners, spawn, origin).run())
@@ -54,7 +56,7 @@ class Life:
     def __init__(
         self,
         paths: Paths,
-        settings: Settings,
+        settings: LiveSettings,
         ready: ReadyPipe,
         listeners: Listeners,
         spawn: Spawner,
@@ -69,12 +71,15 @@ class Life:
         self._parts.daemon.manager = origin.manager
         self._server = HttpServer(self._parts.app)
         self._stopping = asyncio.Event()
+        self._has_terminal = origin.manager == "foreground" and os.isatty(sys.stderr.fileno())
+        self._reload: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Serve until told to stop, then let running requests finish."""
         loop = asyncio.get_running_loop()
-        for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for kind in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(kind, self.signalled)
+        loop.add_signal_handler(signal.SIGHUP, self.hung_up)
         scan = asyncio.create_task(asyncio.to_thread(self._parts.registry.scan))
         serving = asyncio.create_task(self._server.serve(list(self._listeners.sockets)))
         await _first(serving, self._server.listening.wait())
@@ -101,6 +106,13 @@ class Life:
             self._server.force_exit = True
         self.stop()
 
+    def hung_up(self) -> None:
+        """Read the settings again; where the terminal of a daemon in the foreground was closed, begin to stop."""
+        if self._has_terminal and not os.isatty(sys.stderr.fileno()):
+            self.signalled()
+        else:
+            self._reload = asyncio.create_task(self._read_again())
+
     def stop(self) -> None:
         """Begin a graceful stop, unless it has begun."""
         self._parts.daemon.phase = DaemonState.DRAINING
@@ -109,14 +121,20 @@ class Life:
             self._ready.stopping()
         self._stopping.set()
 
+    async def _read_again(self) -> None:
+        try:
+            await self._parts.daemon.reload()
+        except OmlxError as error:
+            _log.error("the settings stay as they are: %s", error)
+
     async def _idle(self) -> None:
         """End when nobody has wanted anything for `daemon.idle_exit`, if a connection would start another daemon."""
-        idle_s = parse_duration_s(self._settings.daemon.idle_exit)
+        idle_s = parse_duration_s(self._settings.current.daemon.idle_exit)
         if math.isinf(idle_s) or not self._origin.starts_on_connection:
             return
         state = self._server.server_state
         await IdleWatch(idle_s, self._is_wanted, lambda: state.total_requests).wait()
-        _log.info("nobody wanted anything for %s", self._settings.daemon.idle_exit)
+        _log.info("nobody wanted anything for %s", format_duration(idle_s))
         # From here on the service manager alone holds the port, so that a connection starts the next daemon.
         self._server.end()
         self.stop()
@@ -137,7 +155,7 @@ class Life:
 
     async def _drain(self) -> None:
         _log.info("stopping")
-        deadline_s = parse_duration_s(self._settings.daemon.stop_timeout)
+        deadline_s = parse_duration_s(self._settings.current.daemon.stop_timeout)
         await asyncio.gather(self._parts.models.close(), self._parts.pool.close(deadline_s))
         await self._parts.cache.close()
         self._server.end()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Litestar
@@ -11,21 +12,33 @@ from omlx_cli.contract.settings import Settings
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 from omlx_daemon.api import cache as cache_routes
 from omlx_daemon.api import control, errors, health, metrics, openapi
+from omlx_daemon.api import requests as request_routes
+from omlx_daemon.api.caller import caller_of
 from omlx_daemon.api.guard import Guard, json_only
 from omlx_daemon.api.openai import routes as openai_routes
 from omlx_daemon.api.trace import Trace
-from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Slots
+from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Requests, Slots
 
 
 def create_app(
-    inference: Inference, models: Models, slots: Slots, daemon: Daemon, settings: Settings, *, cache: CacheAdmin
+    inference: Inference,
+    models: Models,
+    slots: Slots,
+    daemon: Daemon,
+    current: Callable[[], Settings],
+    *,
+    cache: CacheAdmin,
+    requests: Requests,
 ) -> Litestar:
-    """Return the application: access is decided and every response named before a route is looked up."""
-    server = settings.server
+    """Return the application: access is decided and every response named before a route is looked up.
+
+    `current` gives the settings in use; the longest body is that of the first ones.
+    """
     app = Litestar(
         route_handlers=[
             openai_routes.router(),
             control.router(),
+            request_routes.router(),
             cache_routes.router(),
             metrics.router(),
             health.router(),
@@ -36,15 +49,17 @@ def create_app(
             "slots": _always(slots),
             "daemon": _always(daemon),
             "cache": _always(cache),
-            "keep_alive_s": _always(parse_duration_s(server.keep_alive)),
+            "requests": _always(requests),
+            "caller": Provide(caller_of, sync_to_thread=False),
+            "keep_alive_s": Provide(lambda: parse_duration_s(current().server.keep_alive), sync_to_thread=False),
         },
         guards=[json_only],
         exception_handlers=errors.HANDLERS,
-        request_max_body_size=parse_size_bytes(server.max_body),
+        request_max_body_size=parse_size_bytes(current().server.max_body),
         openapi_config=openapi.config(),
         logging_config=None,
     )
-    app.asgi_handler = Trace(Guard(app.asgi_handler, server))
+    app.asgi_handler = Trace(Guard(app.asgi_handler, lambda: current().server))
     return app
 
 

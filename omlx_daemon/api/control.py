@@ -22,6 +22,7 @@ from omlx_cli.contract.api import (
     PullBody,
     PullFailed,
     PullProgress,
+    ReloadReply,
     SlotInfo,
     SlotReply,
     Status,
@@ -110,6 +111,12 @@ async def unpin(data: JSONBody[ModelBody], slots: NamedDependency[Slots]) -> Don
     return Done(message=f"{data.model} is no longer pinned")
 
 
+@post(routes.RELOAD, status_code=200, responses=CONTROL_ERRORS)
+async def reload(daemon: NamedDependency[Daemon]) -> ReloadReply:
+    """Read the settings again and apply what can be; invalid ones change nothing."""
+    return await daemon.reload()
+
+
 @post(routes.SHUTDOWN, status_code=202, responses=CONTROL_ERRORS)
 async def shutdown(daemon: NamedDependency[Daemon]) -> Done:
     """Begin a graceful stop."""
@@ -120,7 +127,8 @@ async def shutdown(daemon: NamedDependency[Daemon]) -> Done:
 def router() -> Router:
     """Return the control routes; `daemon`, `models` and `slots` are injected."""
     reading = [status, ps, list_models]
-    acting = Router("/", route_handlers=[show, pull, remove, load, unload, pin, unpin, shutdown], guards=[owner_only])
+    handlers = [show, pull, remove, load, unload, pin, unpin, reload, shutdown]
+    acting = Router("/", route_handlers=handlers, guards=[owner_only])
     return Router("/", route_handlers=[*reading, acting], tags=["control"])
 
 

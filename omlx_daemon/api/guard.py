@@ -2,14 +2,15 @@
 
 The unix socket is trusted: its file's permissions name its users. On TCP, loopback is no border, since any web page
 can reach it. So the Host must be ours (DNS rebinding), a foreign Origin is refused, and a POST must say that it is
-JSON, which a page cannot without asking first, and nobody answers that question: there is no CORS. With an API key
-configured, TCP needs it for everything but `/health`; without one, the routes that act on the daemon are closed
-to TCP.
+JSON, which a page cannot without asking first, and nobody answers that question: there is no CORS. With API keys
+configured, TCP needs one for everything but `/health`. The routes that act on the daemon are open over TCP to whoever
+holds `server.api_key`, and to nobody else.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from omlx_cli.contract import routes
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
-from omlx_cli.contract.settings import ServerSettings
+from omlx_cli.contract.settings import ServerKey, ServerSettings
 from omlx_daemon.api import errors
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -32,19 +33,22 @@ Refusal = tuple[ErrorBody, int]
 
 
 class Guard:
-    """ASGI middleware that refuses what must not reach a route."""
+    """ASGI middleware that refuses what must not reach a route; `current` gives the settings in use.
 
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+    It leaves in the request's state whether the caller `may_act`, and the `ServerKey` that it showed as `key`.
+    """
+
+    def __init__(self, app: ASGIApp, current: Callable[[], ServerSettings]) -> None:
         self._app = app
-        self._key = settings.api_key.encode()
-        bound = () if settings.host in _WILDCARDS else (settings.host,)
-        self._hosts = LOOPBACK | {_host_name(host) for host in (*settings.allowed_hosts, *bound)}
+        self._current = current
+        self._rules = _Rules(current())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        trusted = is_local(scope)
-        scope["state"]["may_act"] = trusted or bool(self._key)
-        refusal = None if trusted else self._refusal(scope)
+        if self._rules.settings is not self._current():
+            self._rules = _Rules(self._current())
+        scope["state"]["may_act"] = trusted = is_local(scope)
+        refusal = None if trusted else self._rules.refusal(scope)
         if refusal is None:
             await self._app(scope, receive, send)
             return
@@ -53,7 +57,18 @@ class Guard:
         request: Request[Any, Any, Any] = Request(scope, receive, send)
         await response.to_asgi_response(app=None, request=request)(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Refusal | None:
+
+class _Rules:
+    """What one version of the settings lets pass."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        self._key = settings.api_key.encode()
+        bound = () if settings.host in _WILDCARDS else (settings.host,)
+        self._hosts = LOOPBACK | {_host_name(host) for host in (*settings.allowed_hosts, *bound)}
+
+    def refusal(self, scope: Scope) -> Refusal | None:
+        """Return why a request over TCP is refused, None where it may pass."""
         return self._foreign(scope) or self._keyless(scope)
 
     def _foreign(self, scope: Scope) -> Refusal | None:
@@ -67,9 +82,12 @@ class Guard:
         return None
 
     def _keyless(self, scope: Scope) -> Refusal | None:
-        if not self._key or scope["path"] == routes.HEALTH:
+        shown = _keys(scope)
+        if self._key and any(hmac.compare_digest(key, self._key) for key in shown):
+            scope["state"]["may_act"] = True
             return None
-        if any(hmac.compare_digest(key, self._key) for key in _keys(scope)):
+        scope["state"]["key"] = own = self._own(shown)
+        if own or not (self._key or self.settings.keys) or scope["path"] == routes.HEALTH:
             return None
         body = ErrorBody(
             code=Code.UNAUTHORIZED,
@@ -77,6 +95,10 @@ class Guard:
             hint="send it as Authorization: Bearer KEY or as x-api-key",
         )
         return body, 401
+
+    def _own(self, shown: list[bytes]) -> ServerKey | None:
+        keys = ((one, one.key.encode()) for one in self.settings.keys)
+        return next((one for one, key in keys if any(hmac.compare_digest(found, key) for found in shown)), None)
 
 
 def is_local(scope: Scope) -> bool:
@@ -89,12 +111,12 @@ def is_local(scope: Scope) -> bool:
 
 
 def owner_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse whoever is neither on the unix socket nor holds the API key. Raises OmlxError(FORBIDDEN)."""
+    """Refuse whoever is neither on the unix socket nor holds `server.api_key`. Raises OmlxError(FORBIDDEN)."""
     if not connection.scope["state"]["may_act"]:
         raise OmlxError(
             Code.FORBIDDEN,
-            "this route acts on the daemon and is closed over TCP without an API key",
-            "use the omlx command, or set server.api_key",
+            "this route acts on the daemon and is closed over TCP without server.api_key",
+            "use the omlx command, or set server.api_key and send it",
         )
 
 

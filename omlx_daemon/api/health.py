@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from litestar import Response, Router, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
@@ -14,7 +15,8 @@ from omlx_daemon.core.ports import Daemon
 @get(routes.HEALTH)
 async def health(daemon: NamedDependency[Daemon]) -> Health:
     """Say who is answering; 200 as long as the daemon lives."""
-    return daemon.health()
+    # Open to everyone: what is being worked on is told by the route that needs the API key.
+    return msgspec.structs.replace(daemon.health(), stuck=())
 
 
 _NOT_READY = {503: ResponseSpec(Health, generate_examples=False, description="Alive, but not ready; see `state`")}
@@ -22,7 +24,7 @@ _NOT_READY = {503: ResponseSpec(Health, generate_examples=False, description="Al
 
 @get(routes.READY, responses=_NOT_READY)
 async def ready(daemon: NamedDependency[Daemon]) -> Response[Health]:
-    """Answer 200 when the daemon takes requests, else 503 with its state."""
+    """Answer 200 when the daemon takes requests and works on them, else 503 with its state and who is stuck."""
     now = daemon.health()
     if now.state is DaemonState.READY:
         return Response(now)

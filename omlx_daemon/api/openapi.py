@@ -33,6 +33,8 @@ _TYPES = (
     api.PsReply,
     api.ModelsReply,
     api.ModelDetail,
+    api.RequestsReply,
+    api.ReloadReply,
     api.ModelBody,
     api.LoadBody,
     api.UnloadBody,

@@ -42,6 +42,10 @@ class EventStream:
         """Send the last events and end the response."""
         await self._writer.finish(frame(payloads))
 
+    async def comment(self, text: str) -> None:
+        """Send a comment."""
+        await self._writer.write(comment(text))
+
     @property
     def patience_s(self) -> float | None:
         """Seconds until the silence is too long; None where it may last."""

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+PREFIX = "req_"
+
 
 class Trace:
     """ASGI middleware: gives each request an id, and each response `x-request-id` and `openai-processing-ms`."""
@@ -17,7 +19,7 @@ class Trace:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         started_s = time.monotonic()
-        identity = f"req_{uuid4().hex}"
+        identity = PREFIX + uuid4().hex
         scope["state"]["request_id"] = identity
 
         async def send_traced(message: Message) -> None:

@@ -42,7 +42,7 @@ class Inference(Protocol):
         """Return an async generator of the request's events, which ends after exactly one terminal event.
 
         Loads the model if it must. Closing the generator early cancels the request within one step.
-        Raises OmlxError from the first `__anext__` where the model is unknown or cannot be loaded.
+        Raises OmlxError from the first `__anext__` where the request is refused before it waits for anything.
         """
         ...
 
@@ -120,6 +120,10 @@ class Daemon(Protocol):
 
     def status(self) -> Status:
         """Return the whole picture; never waits."""
+        ...
+
+    async def reload(self) -> ReloadReply:
+        """Read the settings again and apply what can be. Raises OmlxError(INVALID_CONFIG), nothing changed."""
         ...
 
     def request_shutdown(self) -> None:

@@ -14,6 +14,7 @@ import msgspec
 from omlx_cli.contract import settings as configuration
 from omlx_cli.contract.errors import ErrorReply, Exit, OmlxError
 from omlx_cli.contract.paths import Paths
+from omlx_daemon.core.options import Options
 from omlx_daemon.models.namespaces import Namespaces
 from omlx_daemon.models.registry import Registry
 
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
 def namespaces(paths: Paths) -> frozenset[str]:
     """Return the namespaces of all models that can be loaded. Raises OmlxError(INVALID_CONFIG)."""
     settings = configuration.load(paths.config)
-    return Namespaces(settings.models).all(Registry(paths, settings).scan())
+    return Namespaces(Options(settings.models)).all(Registry(paths, settings).scan())
 
 
 if __name__ == "__main__":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from omlx_cli.contract.model_options import ModelOptions
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.options import Options
 from omlx_daemon.models import detail, fingerprint, tensorfile
 
 _log = logging.getLogger(__name__)
@@ -20,15 +20,13 @@ Signature = tuple[tuple[str, int, int, int], ...]
 class Namespaces:
     """Names namespaces by fingerprint and store precision. Reads files: call it on a thread."""
 
-    def __init__(self, options: Mapping[str, ModelOptions]) -> None:
-        """Use the settings of single models, by their names or aliases."""
-        self._options = {name.lower(): one for name, one in options.items()}
+    def __init__(self, options: Options) -> None:
+        self._options = options
         self._known: dict[str, tuple[Signature, str]] = {}
 
     def bits(self, spec: ModelSpec) -> int:
         """Return with how many bits a model's rows are stored."""
-        names = (spec.name.lower(), *(alias.lower() for alias in spec.aliases))
-        return next((self._options[name].kv_store_bits for name in names if name in self._options), 16)
+        return self._options.of(spec).kv_store_bits
 
     def of(self, spec: ModelSpec) -> str:
         """Return a model's namespace, empty where its files cannot be read."""

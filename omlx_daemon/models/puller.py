@@ -31,7 +31,8 @@ class Puller:
 
     def __init__(self, paths: Paths, settings: Settings) -> None:
         self._paths = paths
-        self._settings = settings
+        self.endpoint = settings.hub.endpoint
+        """The hub that later pulls ask."""
         self._running: dict[tuple[str, str], _Pull] = {}
 
     async def follow(self, model: str, name: str) -> AsyncGenerator[PullEvent, None]:
@@ -63,7 +64,7 @@ class Puller:
         await asyncio.gather(*(pull.ended() for pull in pulls))
 
     def _job(self, model: str, name: str) -> Job:
-        return Job(model=model, home=str(self._paths.home), name=name, endpoint=self._settings.hub.endpoint)
+        return Job(model=model, home=str(self._paths.home), name=name, endpoint=self.endpoint)
 
     def _canonical(self, model: str) -> str:
         try:

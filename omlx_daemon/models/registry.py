@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
 from omlx_daemon.core.errors import model_not_found
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.options import Options
 from omlx_daemon.models import catalog, folder, hubcache, lmstudio, names, origin
 
 OWN, HUB, LMSTUDIO, LOCAL = "omlx", "hub", "lmstudio", "local"
@@ -24,8 +27,10 @@ _log = logging.getLogger(__name__)
 class Registry:
     """Finds models by name. `scan` reads directories and small JSON files, no weights; it never raises."""
 
-    def __init__(self, paths: Paths, settings: Settings) -> None:
+    def __init__(self, paths: Paths, settings: Settings, options: Options | None = None) -> None:
+        """Look into the home and where other programs keep models; `options` is for settings that change later."""
         self._paths = paths
+        self._options = options or Options(settings.models)
         self._hub_cache = hubcache.location()
         self._catalog = _catalog(paths.home)
         self._specs: tuple[ModelSpec, ...] = ()
@@ -41,6 +46,7 @@ class Registry:
         found: dict[str, ModelSpec] = {}
         for spec in (*self._own(), *self._from_hub(), *self._from_lmstudio()):
             found.setdefault(spec.name.lower(), spec)
+        found = self._named(found)
         specs = tuple(sorted(found.values(), key=lambda spec: spec.name.lower()))
         aliases = {alias.lower(): spec for spec in specs for alias in spec.aliases}
         self._by_name, self._specs = aliases | found, specs
@@ -65,6 +71,17 @@ class Registry:
     def names(self) -> list[str]:
         """Return every name and alias of the last scan, sorted."""
         return sorted({name for spec in self._specs for name in (spec.name, *spec.aliases)})
+
+    def _named(self, found: dict[str, ModelSpec]) -> dict[str, ModelSpec]:
+        """Return the models with the aliases that the settings give them; what a model is called by itself stays."""
+        own = {alias.lower(): name for name, spec in found.items() for alias in spec.aliases}
+        named = dict(found)
+        for key, given in self._options.aliases().items():
+            spec = named.get(key.lower()) or named.get(own.get(key.lower(), ""))
+            new = [alias for alias in given if alias.lower() not in found and alias.lower() not in own]
+            if spec is not None and new:
+                named[spec.name.lower()] = msgspec.structs.replace(spec, aliases=(*spec.aliases, *new))
+        return named
 
     def _find(self, name: str) -> ModelSpec | None:
         entry = self._catalog.find(name)

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_cli.contract.units import parse_duration_s
 from omlx_daemon.core import errors
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.options import Options
 from omlx_daemon.pool.admission import Admission, Grant
 from omlx_daemon.pool.caching import Caches
 from omlx_daemon.pool.settings import PoolSettings
@@ -36,6 +38,7 @@ class Lifecycle:
         is_pinned: Callable[[str], bool],
         clock: Callable[[], float],
         caches: Caches,
+        options: Options,
     ) -> None:
         self.slots: dict[str, Slot] = {}
         self.changed = asyncio.Event()
@@ -48,6 +51,7 @@ class Lifecycle:
         self._is_pinned = is_pinned
         self._clock = clock
         self._caches = caches
+        self._options = options
         self._making_room = asyncio.Lock()
 
     def find(self, name: str) -> Slot | None:
@@ -59,12 +63,21 @@ class Lifecycle:
         """Return the slot of a model, made where it lacks one."""
         slot = self.slots.get(spec.name)
         if slot is None:
-            slot = Slot(spec, self._settings.ttl_s, self._clock())
+            slot = Slot(spec, self._ttl_s(spec), self._clock())
             self.slots[spec.name] = slot
         if not slot.is_live:
             slot.spec = spec
+            slot.ttl_s = self._ttl_s(spec)
         slot.names |= {name, spec.name}
         return slot
+
+    def configure(self, settings: PoolSettings) -> None:
+        """Use these settings from now on; what a worker was started with stays until its model is loaded again."""
+        self._settings = settings
+        for slot in self.slots.values():
+            slot.ttl_s = self._ttl_s(slot.spec)
+            slot.names = {slot.name}
+        self.changed.set()
 
     def lease(self, slot: Slot) -> None:
         """Keep the model in memory until `release`."""
@@ -77,6 +90,10 @@ class Lifecycle:
         if not slot.leases:
             self._drop_if_cold(slot)
             self.changed.set()
+
+    def worker_of(self, slot: Slot) -> Worker | None:
+        """Return the worker of a slot that is loaded."""
+        return slot.worker if slot.phase is Phase.READY else None
 
     async def bring_up(self, slot: Slot, *, ignore_backoff: bool) -> Worker:
         """Return the worker of a leased slot, loading the model if need be. Raises OmlxError."""
@@ -132,6 +149,10 @@ class Lifecycle:
         if slot.phase is Phase.CRASHED and not slot.leases:
             return slot.last_used_s + CRASHED_ROW_S - now_s
         return float("inf") if self._is_pinned(slot.name) else slot.idle_left_s(now_s)
+
+    def _ttl_s(self, spec: ModelSpec) -> float:
+        own = self._options.of(spec).ttl
+        return parse_duration_s(own) if own else self._settings.ttl_s
 
     def _begin_load(self, slot: Slot, *, ignore_backoff: bool) -> None:
         if self.closed:
@@ -216,7 +237,12 @@ class Lifecycle:
         slot.worker = worker
         if slot.unwanted is not None:
             worker.kill(slot.unwanted)
-        settings = msgspec.structs.replace(self._settings.worker, memory_limit_bytes=grant.limit_bytes)
+        settings = msgspec.structs.replace(
+            self._settings.worker,
+            memory_limit_bytes=grant.limit_bytes,
+            context_limit_tokens=self._options.of(slot.spec).context_limit
+            or self._settings.worker.context_limit_tokens,
+        )
         start = Start(model=slot.name, path=slot.spec.path, settings=settings, cache=cache.start)
         await worker.start(start, self._settings.load_timeout_s)
         gone = slot.unwanted or worker.ended
@@ -251,7 +277,7 @@ class Lifecycle:
         _log.info("%s is unloaded", slot.name)
         slot.worker = None
         slot.phase = Phase.COLD
-        slot.ttl_s = self._settings.ttl_s
+        slot.kept_s = None
         self._drop_if_cold(slot)
 
     def _on_exit(self, slot: Slot, worker: Worker) -> None:

@@ -5,30 +5,39 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, closing
 from functools import partial
 
-from omlx_cli.contract.api import SlotInfo
+import msgspec
+
+from omlx_cli.contract.api import RequestInfo, SlotInfo, StuckWorker
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core import errors
-from omlx_daemon.core.events import Event
+from omlx_daemon.core.events import Event, Failed, Loading
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.options import Options
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.pool.admission import Admission
 from omlx_daemon.pool.caching import Caches, NoCaches
+from omlx_daemon.pool.defaults import completed
 from omlx_daemon.pool.lifecycle import Lifecycle
+from omlx_daemon.pool.live import LiveRequest, LiveRequests
 from omlx_daemon.pool.memory import MemoryProbe
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.slot import Phase, Slot
 from omlx_daemon.pool.state import StateStore
 from omlx_daemon.pool.stream import RequestStream
+from omlx_daemon.pool.waiting import Wait
+from omlx_daemon.pool.watchdog import Watchdog
+from omlx_daemon.pool.worker import Worker
 from omlx_daemon.pool.worker_process import Spawner
 
 _log = logging.getLogger(__name__)
 
 
 class Pool:
-    """Implements `core.ports.Inference` and `core.ports.Slots`. Event loop only.
+    """Implements `core.ports.Inference`, `core.ports.Requests` and `core.ports.Slots`. Event loop only.
 
     `clock` is monotonic, `wall` the time of day, both in seconds.
     """
@@ -42,6 +51,7 @@ class Pool:
         memory: MemoryProbe,
         *,
         caches: Caches | None = None,
+        options: Options | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -50,27 +60,35 @@ class Pool:
         self._settings = settings
         self._clock = clock
         self._wall = wall
+        self._options = options or Options()
         self._admission = Admission(memory, settings.memory_limit_bytes)
-        self._lifecycle = Lifecycle(spawn, settings, self._admission, self._is_pinned, clock, caches or NoCaches())
+        self._lifecycle = Lifecycle(
+            spawn, settings, self._admission, self._is_pinned, clock, caches or NoCaches(), self._options
+        )
+        self._live = LiveRequests(clock)
+        self._watchdog = Watchdog(self._workers, lambda: (self._settings.stuck_s, self._settings.restart_s), clock)
         self._draining = False
         self._hurry = asyncio.Event()
 
     async def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
         """Yield the request's events, the last of them terminal; see `core.ports.Inference`."""
         slot = await self._lease(request.model)
+        live = self._admit(slot, request)
         try:
-            self._check_queue(slot)
-            stream = await self._submit(slot, request)
-        except BaseException:
-            self._lifecycle.release(slot)
-            raise
-        stream.on_end = partial(self._lifecycle.release, slot)
-        self._state.count_request()
-        try:
-            async for event in stream:
-                yield event
+            async with aclosing(self._events(slot, live)) as events:
+                async for event in events:
+                    live.note(event)
+                    yield event
         finally:
-            stream.abandon()
+            self._live.close(live)
+
+    def requests(self) -> tuple[RequestInfo, ...]:
+        """Return a row for each sequence, the oldest first; never waits."""
+        return self._live.rows()
+
+    def cancel(self, request_id: str) -> int:
+        """End a request, all its sequences, with one typed error each; return how many there were."""
+        return self._live.cancel(request_id)
 
     def rows(self) -> tuple[SlotInfo, ...]:
         """Return the rows of `omlx ps`, by name; never waits."""
@@ -83,7 +101,7 @@ class Pool:
         try:
             await self._lifecycle.bring_up(slot, ignore_backoff=True)
             if ttl_s is not None:
-                slot.ttl_s = ttl_s
+                slot.kept_s = ttl_s
         finally:
             self._lifecycle.release(slot)
         return self._row(slot)
@@ -102,7 +120,13 @@ class Pool:
 
     async def pin(self, name: str, pinned: bool) -> SlotInfo | None:
         """Pin or unpin a model, remembered across restarts; return its row if it is loaded. Raises OmlxError."""
-        known = name if not pinned and self._is_pinned(name) else (await self._spec(name)).name
+        known = name
+        if pinned or name not in self._state.pinned:
+            spec = await self._spec(name)
+            known = spec.name
+            if not pinned and self._options.of(spec).pin:
+                hint = f"omlx config set models.{known}.pin false"
+                raise OmlxError(Code.PINNED, f"{known} is pinned in config.toml", hint)
         try:
             await self._state.pin(known, pinned)
         except OSError as error:
@@ -121,24 +145,34 @@ class Pool:
         """What all workers may hold together."""
         return self._admission.limit_bytes
 
-    def is_stalled(self) -> bool:
-        """Return whether a worker has work and has made no step for too long."""
-        workers = [slot.worker for slot in self._lifecycle.slots.values() if slot.worker is not None]
-        return any(worker.stalled_s() > self._settings.stall_s for worker in workers)
+    def stuck(self) -> tuple[StuckWorker, ...]:
+        """Return the workers that have work and have made no step for too long; never waits."""
+        return self._watchdog.stuck()
+
+    def look_after(self) -> None:
+        """End the workers that were stuck for too long."""
+        self._watchdog.look()
+
+    def configure(self, settings: PoolSettings) -> None:
+        """Use these settings from now on; running workers keep what they were started with."""
+        self._settings = settings
+        self._admission.limit_bytes = settings.memory_limit_bytes
+        self._lifecycle.configure(settings)
 
     def expire(self) -> float | None:
         """Begin to unload what has been idle for too long; return the seconds until the next is due, if any."""
         return self._lifecycle.expire()
 
     async def run(self) -> None:
-        """Load the pinned models, then unload what expires, until cancelled."""
-        preload = asyncio.create_task(self._preload())
+        """Load the pinned models, unload what expires and end what is stuck, until cancelled."""
+        beside = [asyncio.create_task(work) for work in (self._preload(), self._watchdog.run())]
         try:
             while True:
                 self._lifecycle.changed.clear()
                 await _wait(self._lifecycle.changed, self.expire())
         finally:
-            preload.cancel()
+            for task in beside:
+                task.cancel()
 
     def drain(self) -> None:
         """Refuse new requests from now on; what runs goes on."""
@@ -179,25 +213,63 @@ class Pool:
         self._lifecycle.lease(slot)
         return slot
 
-    async def _submit(self, slot: Slot, request: GenerationRequest) -> RequestStream:
-        slot.waiting += 1
+    def _admit(self, slot: Slot, request: GenerationRequest) -> LiveRequest:
+        """Take a leased request in. Raises OmlxError, the lease ended."""
         try:
-            worker = await self._lifecycle.bring_up(slot, ignore_backoff=False)
+            self._check_queue(slot)
+            return self._live.open(completed(request, self._options.of(slot.spec)), slot.name)
+        except OmlxError:
+            self._lifecycle.release(slot)
+            raise
+
+    async def _events(self, slot: Slot, live: LiveRequest) -> AsyncGenerator[Event, None]:
+        """Yield a leased request's events, and see to the end of its lease."""
+        stream, failure = None, Failed(error=errors.shutting_down().body)
+        try:
+            with closing(Wait(self._lifecycle, slot, live)) as wait:
+                while isinstance(step := await wait.next(), Loading):
+                    yield step
+                stream = self._submit(step, slot, live)
+        except OmlxError as error:
+            failure = Failed(error=error.body)
         finally:
-            slot.waiting -= 1
-        return worker.submit(request)
+            if stream is None:
+                self._lifecycle.release(slot)
+        if stream is None:
+            yield failure
+            return
+        try:
+            async for event in stream:
+                yield event
+        finally:
+            stream.abandon()
+
+    def _submit(self, worker: Worker, slot: Slot, live: LiveRequest) -> RequestStream:
+        request = msgspec.structs.replace(live.request, deadline_s=live.left_s)
+        stream = worker.submit(request)
+        stream.on_end = partial(self._lifecycle.release, slot)
+        live.follow(stream)
+        if request.keep_alive_s is not None:
+            slot.kept_s = request.keep_alive_s
+        self._state.count_request()
+        return stream
+
+    def _workers(self) -> list[Worker]:
+        return [slot.worker for slot in self._lifecycle.slots.values() if slot.worker is not None]
 
     async def _spec(self, name: str) -> ModelSpec:
         return await asyncio.to_thread(self._resolve, name)
 
     def _is_pinned(self, name: str) -> bool:
-        return name in self._state.pinned
+        slot = self._lifecycle.slots.get(name)
+        return name in self._state.pinned or (slot is not None and self._options.of(slot.spec).pin)
 
     def _row(self, slot: Slot) -> SlotInfo:
         return slot.row(
             self._clock(),
             self._wall(),
             pinned=self._is_pinned(slot.name),
+            stuck=slot.worker is not None and self._watchdog.is_stuck(slot.worker),
             size_bytes=self._admission.held_bytes(slot) or slot.spec.weights_bytes,
         )
 
@@ -217,7 +289,8 @@ class Pool:
             raise OmlxError(Code.IN_USE, f"{slot.name} is in use", "wait until it is idle, or use --force")
 
     async def _preload(self) -> None:
-        for name in self._state.pinned:
+        """Load the pinned models one after the other: those of commands in their order, then those of the settings."""
+        for name in dict.fromkeys((*self._state.pinned, *self._options.pinned())):
             try:
                 await self.load(name, None)
             except OmlxError as error:

@@ -21,6 +21,8 @@ class PoolSettings:
     memory_limit_bytes: int
     memory_reserve_bytes: int = 0
     """What is left to the system and other programs."""
+    memory_patience_s: float = 5.0
+    """How long a load, and a request while memory is red, may wait for memory before they are refused."""
     min_residency_s: float = 0.0
     """How long a loaded model stays before another one's load may take its place."""
     ttl_s: float = 600.0
@@ -29,8 +31,10 @@ class PoolSettings:
     """How long a worker may take to end by itself before it is killed."""
     cancel_s: float = 30.0
     """How long a cancelled request may take to end in its worker before it is forgotten."""
-    stall_s: float = 60.0
-    """Work that is pending while a worker makes no step for so long is a stall."""
+    stuck_s: float = 60.0
+    """A worker that has work and makes no step for so long is stuck."""
+    restart_s: float = 300.0
+    """A worker that has work and makes no step for so long is ended."""
     worker: WorkerSettings = field(default_factory=WorkerSettings)
 
     @classmethod
@@ -43,6 +47,8 @@ class PoolSettings:
             min_residency_s=parse_duration_s(settings.model.min_residency),
             ttl_s=parse_duration_s(settings.model.ttl),
             load_timeout_s=parse_duration_s(settings.model.load_timeout),
+            stuck_s=parse_duration_s(settings.health.stuck_after),
+            restart_s=parse_duration_s(settings.health.restart_after),
             worker=WorkerSettings(
                 context_limit_tokens=settings.model.context_limit,
                 max_running=scheduler.max_running,

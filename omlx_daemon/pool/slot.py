@@ -31,7 +31,10 @@ class Slot:
 
     spec: ModelSpec
     ttl_s: float
+    """Idle time that the settings allow."""
     last_used_s: float
+    kept_s: float | None = None
+    """Idle time that a caller asked for, until the model is unloaded; None leaves it to the settings."""
     names: set[str] = field(default_factory=set)
     """Every name it was asked for by, the model's own among them."""
     phase: Phase = Phase.COLD
@@ -73,15 +76,21 @@ class Slot:
 
     def idle_left_s(self, now_s: float) -> float:
         """Return the seconds until the idle model expires; infinite while it is leased or not loaded."""
-        return self.last_used_s + self.ttl_s - now_s if self.is_idle else math.inf
+        return self.last_used_s + self.stay_s - now_s if self.is_idle else math.inf
 
-    def row(self, now_s: float, wall_s: float, *, pinned: bool, size_bytes: int) -> SlotInfo:
+    @property
+    def stay_s(self) -> float:
+        """How long the model may stay when nobody needs it."""
+        return self.ttl_s if self.kept_s is None else self.kept_s
+
+    def row(self, now_s: float, wall_s: float, *, pinned: bool, stuck: bool, size_bytes: int) -> SlotInfo:
         """Return the row of `omlx ps`; `wall_s` is the time of day at `now_s`."""
         worker = self.worker
         left_s = math.inf if pinned else self.idle_left_s(now_s)
+        retry_s = self.backoff.wait_s(now_s) if self.phase is Phase.CRASHED else 0.0
         return SlotInfo(
             name=self.name,
-            state=self.state,
+            state=SlotState.STUCK if stuck else self.state,
             size_bytes=size_bytes,
             pinned=pinned,
             running=worker.running if worker else 0,
@@ -89,11 +98,12 @@ class Slot:
             decode_tokens_per_s=worker.report.decode_tokens_per_s if worker and self.leases else 0.0,
             prefill_tokens_per_s=worker.report.prefill_tokens_per_s if worker and self.leases else 0.0,
             loading=worker.progress if worker else 0.0,
-            ttl_s=None if math.isinf(self.ttl_s) else self.ttl_s,
+            ttl_s=None if math.isinf(self.stay_s) else self.stay_s,
             expires_at=None if math.isinf(left_s) else _timestamp(wall_s + max(0.0, left_s)),
             pid=worker.pid if worker else 0,
             crashes=self.backoff.crashes,
             error=self.error.message if self.error else "",
+            retry_at=_timestamp(wall_s + retry_s) if retry_s else None,
         )
 
 

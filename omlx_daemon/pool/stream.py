@@ -24,16 +24,14 @@ class RequestStream:
     is hopelessly slow loses the request. `ended` is the worker's view, the consumer may be gone before.
     """
 
-    def __init__(self, request_id: str, cancel: Callable[[RequestStream], None], clock: Callable[[], float]) -> None:
+    def __init__(self, request_id: str, cancel: Callable[[RequestStream], None]) -> None:
         self.id = request_id
         self.ended = False
         self.running = False
         """Whether the request has left the queue for the engine."""
-        self.last_event_s = clock()
         self.on_end: Callable[[], None] = lambda: None
         """Called once, when the request has ended in its worker."""
         self._cancel = cancel
-        self._clock = clock
         self._events: deque[Event] = deque()
         self._wake = asyncio.Event()
         self._closed = False
@@ -42,7 +40,6 @@ class RequestStream:
         """Take an event; False where it came after the end and was dropped."""
         if self.ended:
             return False
-        self.last_event_s = self._clock()
         self.running = self.running or not isinstance(event, Queued)
         if isinstance(event, Terminal):
             self.ended = True
@@ -55,6 +52,12 @@ class RequestStream:
     def fail(self, error: ErrorBody) -> None:
         """End the request with `error`, unless it has ended."""
         self.push(Failed(error=error))
+
+    def stop(self, error: ErrorBody) -> None:
+        """Give the consumer its end now, and cancel the request in its worker; nothing where it has ended."""
+        if not self.ended and not self._closed:
+            self._give(Failed(error=error))
+            self._cancel(self)
 
     def abandon(self) -> None:
         """Tell that nobody reads on; cancels the request unless it has ended or is being cancelled."""
@@ -88,5 +91,4 @@ class RequestStream:
         self._events = deque(joined(self._events))
         characters = sum(len(event.text) for event in self._events if isinstance(event, Text | Reasoning))
         if len(self._events) >= MAX_PENDING_EVENTS // 2 or characters > MAX_PENDING_CHARACTERS:
-            self._give(Failed(error=_TOO_SLOW))
-            self._cancel(self)
+            self.stop(_TOO_SLOW)

@@ -12,6 +12,7 @@ import msgspec
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.units import format_duration
 from omlx_daemon.core import errors
+from omlx_daemon.core.events import Event, Failed, Queued
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.pool.caching import CacheLink, NoLink
 from omlx_daemon.pool.stream import RequestStream
@@ -70,7 +71,9 @@ class Worker:
         self._cache = cache or NoLink()
         self._cache.connect(child.pid, self._send)
         self._streams: dict[str, RequestStream] = {}
-        self._born_s = self._last_step_s = clock()
+        self._forgotten: set[str] = set()
+        """Requests that never ended here, though they were cancelled."""
+        self._born_s = self._progress_s = clock()
         self._started: asyncio.Future[Ready] = asyncio.get_running_loop().create_future()
         self._reason: ErrorBody | None = None
         self._service = asyncio.create_task(self._serve())
@@ -107,10 +110,17 @@ class Worker:
 
     def stalled_s(self) -> float:
         """Return for how long work has been pending without a step; 0 where there is none."""
-        if not self._streams:
-            return 0.0
-        latest_s = max(stream.last_event_s for stream in self._streams.values())
-        return max(0.0, self._clock() - max(self._last_step_s, latest_s))
+        has_work = bool(self._streams or self._forgotten)
+        return max(0.0, self._clock() - self._progress_s) if has_work else 0.0
+
+    def forgive(self, seconds: float) -> None:
+        """Leave out of account so much time, in which nobody could have heard of a step."""
+        self._progress_s = min(self._clock(), self._progress_s + seconds)
+
+    @property
+    def oldest_request(self) -> str:
+        """The id of the request that was submitted first of those that have not ended; empty where there is none."""
+        return next(iter(self._forgotten or self._streams), "")
 
     def submit(self, request: GenerationRequest) -> RequestStream:
         """Send a request; its events arrive in the stream. Raises OmlxError where the worker is gone."""
@@ -119,7 +129,9 @@ class Worker:
             raise OmlxError.of(gone)
         if request.id in self._streams:
             raise OmlxError(Code.INVALID_REQUEST, f"a request {request.id!r} is running already")
-        stream = RequestStream(request.id, self._cancel, self._clock)
+        if not (self._streams or self._forgotten):
+            self._progress_s = self._clock()
+        stream = RequestStream(request.id, self._cancel)
         self._streams[request.id] = stream
         self._send(Submit(request=request))
         return stream
@@ -159,6 +171,7 @@ class Worker:
     def _forget(self, stream: RequestStream, error: ErrorBody) -> None:
         if self._streams.get(stream.id) is stream:
             del self._streams[stream.id]
+            self._forgotten.add(stream.id)
             _log.warning("%s: request %s ignored its cancellation", self.model, stream.id)
             stream.fail(error)
 
@@ -205,7 +218,7 @@ class Worker:
                 self._dispatch(note)
             case Report():
                 if note.steps != self.report.steps:
-                    self._last_step_s = self._clock()
+                    self._stepped()
                 self.report = note
                 if note.cache is not None:
                     self._cache.report(note.cache)
@@ -222,6 +235,10 @@ class Worker:
             case _:
                 self._cache.take(note)
 
+    def _stepped(self) -> None:
+        self._progress_s = self._clock()
+        self._forgotten.clear()
+
     def _settle(self, outcome: Ready | OmlxError) -> None:
         if self._started.done():
             return
@@ -233,9 +250,16 @@ class Worker:
 
     def _dispatch(self, events: Events) -> None:
         for request_id, event in events.items:
+            if _is_step(event):
+                self._stepped()
             stream = self._streams.get(request_id)
             if stream is None:
                 continue
             if stream.push(event) and stream.ended:
                 self.answered += 1
                 del self._streams[request_id]
+
+
+def _is_step(event: Event) -> bool:
+    """Tell whether only the engine says this; the rest is said by threads that live on beside a stuck one."""
+    return not isinstance(event, Queued | Failed)

@@ -15,9 +15,13 @@ from omlx_cli.contract.api import (
     PullEvent,
     PullFailed,
     PullProgress,
+    ReloadReply,
+    RequestInfo,
+    RequestPhase,
     SlotInfo,
     SlotState,
     Status,
+    StuckWorker,
 )
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core.errors import model_not_found, prompt_too_long, queue_full
@@ -27,6 +31,7 @@ from omlx_daemon.core.events import (
     Failed,
     Finished,
     FinishReason,
+    Loading,
     Prefill,
     Queued,
     Reasoning,
@@ -79,6 +84,8 @@ class ScriptedInference:
             "org/sky": _answer,
             "endless": _endless,
             "loading": _loading,
+            "loading-slowly": _loading_slowly,
+            "loading-in-vain": _loading_in_vain,
             "prefilling": _prefilling,
             "restored": _restored,
             "starved": _starved,
@@ -138,6 +145,22 @@ async def _endless(_: GenerationRequest) -> AsyncIterator[Event]:
 async def _loading(_: GenerationRequest) -> AsyncIterator[Event]:
     await asyncio.Event().wait()
     yield Queued()
+
+
+async def _loading_slowly(request: GenerationRequest) -> AsyncIterator[Event]:
+    yield Loading(share=0.25)
+    await asyncio.sleep(0.1)
+    yield Loading(share=0.75)
+    await asyncio.sleep(0.1)
+    yield Queued(prompt_tokens=PROMPT_TOKENS)
+    yield Text(text="ok")
+    yield Finished(reason=FinishReason.STOP, usage=usage(request, 1))
+
+
+async def _loading_in_vain(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Loading(share=0.25)
+    await asyncio.sleep(0.1)
+    yield Failed(error=ErrorBody(code=Code.LOAD_FAILED, message="loading-in-vain did not load"))
 
 
 async def _prefilling(request: GenerationRequest) -> AsyncIterator[Event]:
@@ -279,11 +302,13 @@ class StillDaemon:
 
     def __init__(self) -> None:
         self.state = DaemonState.READY
+        self.stuck: tuple[StuckWorker, ...] = ()
         self.stopping = False
+        self.reloads: list[ReloadReply | OmlxError] = []
 
     def health(self) -> Health:
         """Return who answers."""
-        return Health(state=self.state, version="1.2.3", prefix="", pid=42, start_id="abc")
+        return Health(state=self.state, version="1.2.3", prefix="", pid=42, start_id="abc", stuck=self.stuck)
 
     def info(self) -> DaemonInfo:
         """Return the description."""
@@ -293,9 +318,35 @@ class StillDaemon:
         """Return the picture."""
         return Status(daemon=self.info(), models=(slot(),), running=1)
 
+    async def reload(self) -> ReloadReply:
+        """Answer what is planned."""
+        planned = self.reloads.pop(0) if self.reloads else ReloadReply()
+        if isinstance(planned, OmlxError):
+            raise planned
+        return planned
+
     def request_shutdown(self) -> None:
         """Remember the request."""
         self.stopping = True
+
+
+class TwoRequests:
+    """Two requests of two clients, one of them with two sequences."""
+
+    def __init__(self) -> None:
+        self.cancelled: list[str] = []
+
+    def requests(self) -> tuple[RequestInfo, ...]:
+        """Return the rows."""
+        rows = (("req_a.0", "127.0.0.1"), ("req_a.1", "127.0.0.1"), ("req_b.0", "agent"))
+        return tuple(
+            RequestInfo(id=name, model="sky", client=client, phase=RequestPhase.DECODE) for name, client in rows
+        )
+
+    def cancel(self, request_id: str) -> int:
+        """Remember the wish."""
+        self.cancelled.append(request_id)
+        return 2 if request_id == "req_a" else 1
 
 
 def text_of(request: GenerationRequest) -> str:

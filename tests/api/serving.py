@@ -17,7 +17,7 @@ import uvicorn
 from omlx_cli.contract.settings import ServerSettings, Settings
 from omlx_daemon.api.app import create_app
 from tests.api.cache_port import PlainCache
-from tests.api.ports import OneSlot, ScriptedInference, ShelfModels, StillDaemon
+from tests.api.ports import OneSlot, ScriptedInference, ShelfModels, StillDaemon, TwoRequests
 
 JSON = {"content-type": "application/json"}
 
@@ -30,6 +30,7 @@ class Served:
         self.models = ShelfModels()
         self.slots = OneSlot()
         self.daemon = StillDaemon()
+        self.live = TwoRequests()
         self.cache = PlainCache()
         self.settings = settings
         self.unix_path = unix_path
@@ -91,7 +92,7 @@ def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator
     """Serve until the block ends."""
     served = Served(settings or ServerSettings(), unix_path)
     ports = (served.inference, served.models, served.slots, served.daemon)
-    app = create_app(*ports, Settings(server=served.settings), cache=served.cache)
+    app = create_app(*ports, lambda: Settings(server=served.settings), cache=served.cache, requests=served.live)
     sockets = [_bound(socket.AF_INET, ("127.0.0.1", 0)), _bound(socket.AF_UNIX, str(unix_path))]
     served.port = sockets[0].getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))

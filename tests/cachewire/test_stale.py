@@ -13,6 +13,7 @@ import pytest
 from omlx_cli.contract import routes
 from omlx_cli.contract.model_options import ModelOptions
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.options import Options
 from omlx_daemon.models.namespaces import Namespaces
 from tests.cachewire.driving import ANSWER_TOKENS, MODEL, Client, story
 
@@ -57,9 +58,9 @@ def test_a_changed_model_has_another_namespace(
     folder = tmp_path / "model"
     shutil.copytree(smollm2_path, folder, copy_function=os.link)
     spec = ModelSpec(name="it", path=str(folder), source="omlx", weights_bytes=1)
-    namespaces = Namespaces({})
+    namespaces = Namespaces(Options())
     before = namespaces.of(spec)
-    assert namespaces.of(spec) == Namespaces({}).of(spec) == before
+    assert namespaces.of(spec) == Namespaces(Options()).of(spec) == before
     change(folder)
     assert namespaces.of(spec) not in (before, "")
 
@@ -67,7 +68,7 @@ def test_a_changed_model_has_another_namespace(
 def test_every_store_precision_has_a_namespace(smollm2_path: Path) -> None:
     spec = ModelSpec(name="it", path=str(smollm2_path), source="omlx", weights_bytes=1, aliases=("IT:1",))
     options = [{}, {"it": ModelOptions(kv_store_bits=8)}, {"it:1": ModelOptions(kv_store_bits=4)}]
-    assert len({Namespaces(one).of(spec) for one in options}) == 3
+    assert len({Namespaces(Options(one)).of(spec) for one in options}) == 3
 
 
 def test_a_changed_template_or_precision_reuses_nothing_and_shows_as_incompatible(client: Client) -> None:

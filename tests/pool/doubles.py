@@ -209,6 +209,16 @@ class Reader:
             self.error = error
 
     @property
+    def failure(self) -> ErrorBody:
+        """Why the request was refused, or failed."""
+        if self.error is not None:
+            assert not self.events
+            return self.error.body
+        [terminal] = self.terminals
+        assert isinstance(terminal, Failed)
+        return terminal.error
+
+    @property
     def terminals(self) -> list[Event]:
         return [event for event in self.events if isinstance(event, Finished | Failed)]
 

@@ -115,7 +115,7 @@ def test_joining_keeps_what_was_said() -> None:
 
 def test_a_slow_reader_loses_nothing_and_the_queue_stays_small() -> None:
     async def main() -> None:
-        stream = RequestStream("r", lambda stream: pytest.fail("cancelled"), Clock())
+        stream = RequestStream("r", lambda stream: pytest.fail("cancelled"))
         for i in range(10_000):
             stream.push(Text(text=f"{i} ", token_ids=(i,)))
         stream.push(FINISHED)
@@ -132,7 +132,7 @@ def test_a_slow_reader_loses_nothing_and_the_queue_stays_small() -> None:
 def test_a_hopeless_reader_is_cancelled_and_told_once() -> None:
     async def main() -> None:
         cancelled: list[RequestStream] = []
-        stream = RequestStream("r", cancelled.append, Clock())
+        stream = RequestStream("r", cancelled.append)
         for i in range(1000):
             stream.push(ToolCall(id=str(i), name="f", arguments="{}"))
         assert cancelled == [stream]
@@ -141,7 +141,7 @@ def test_a_hopeless_reader_is_cancelled_and_told_once() -> None:
         assert cancelled == [stream]
 
     async def reads_late() -> None:
-        stream = RequestStream("r", lambda stream: None, Clock())
+        stream = RequestStream("r", lambda stream: None)
         for i in range(1000):
             stream.push(ToolCall(id=str(i), name="f", arguments="{}"))
         events = [event async for event in stream]

@@ -9,8 +9,8 @@ import pytest
 
 from omlx_cli.contract.api import SlotState
 from omlx_cli.contract.errors import Code, OmlxError
-from omlx_daemon.core.events import Failed, Finished, Queued, Text
-from omlx_daemon.core.ports import Inference, Slots
+from omlx_daemon.core.events import Failed, Finished, Loading, Queued, Text
+from omlx_daemon.core.ports import Inference, Requests, Slots
 from tests.pool.doubles import FINISHED, Fixture, Reader, request, until
 from tests.pool.scripted import finished, with_pool
 
@@ -19,6 +19,7 @@ def test_it_implements_the_ports(tmp_path: Path) -> None:
     async def test(fixture: Fixture) -> None:
         assert isinstance(fixture.pool, Inference)
         assert isinstance(fixture.pool, Slots)
+        assert isinstance(fixture.pool, Requests)
 
     with_pool(tmp_path, test)
 
@@ -29,14 +30,14 @@ def test_a_request_loads_its_model_and_streams(tmp_path: Path) -> None:
         await until(lambda: fixture.spawner.children and fixture.spawner.children[0].submitted())
         child = fixture.spawner.children[0]
         child.say("r1", Queued(prompt_tokens=3))
-        await until(lambda: reader.events)
+        await until(lambda: len(reader.events) == 2)
         row = fixture.pool.rows()[0]
         assert (row.name, row.state, row.queued, row.running, row.pid) == ("a", SlotState.BUSY, 1, 0, child.pid)
         child.say("r1", Text(text="yes"))
         await until(lambda: fixture.pool.rows()[0].running)
         child.say("r1", FINISHED)
         await reader.task
-        assert reader.events == [Queued(prompt_tokens=3), Text(text="yes"), FINISHED]
+        assert reader.events == [Loading(), Queued(prompt_tokens=3), Text(text="yes"), FINISHED]
         row = fixture.pool.rows()[0]
         assert (row.state, row.running, row.queued, row.ttl_s) == (SlotState.IDLE, 0, 0, 600.0)
         assert row.expires_at == "2023-11-14T22:23:20Z"
@@ -128,8 +129,7 @@ def test_unload_gives_up_a_load(tmp_path: Path) -> None:
         await until(lambda: fixture.spawner.children and fixture.spawner.children[0].start)
         await fixture.pool.unload("a", True)
         await reader.task
-        assert reader.error is not None
-        assert reader.error.code is Code.CANCELLED
+        assert reader.failure.code is Code.CANCELLED
         assert fixture.pool.rows() == ()
 
     with_pool(tmp_path, test)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -18,7 +19,7 @@ from omlx_daemon.api.openai.stream import ChatChunks, Chunks, TextChunks
 from omlx_daemon.api.openai.whole import Gathered, chat_completion, completion
 from omlx_daemon.api.sse import DONE, EventStream
 from omlx_daemon.api.streaming import send_json
-from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Queued
+from omlx_daemon.core.events import Event, Failed, Finished, Loading, Prefill, Queued
 from omlx_daemon.core.ports import Inference
 
 Events = list[tuple[int, Event]]
@@ -43,8 +44,9 @@ TEXT = Dialect(completion, TextChunks, "prompt")
 class Answer:
     """An ASGI app that answers one request.
 
-    Nothing is sent before every sequence has yielded its first event, so that a refusal is an HTTP error. When the
-    client leaves, every sequence is cancelled.
+    Nothing is sent before every sequence has yielded its first event, so that a refusal is an HTTP error; a stream
+    whose model takes longer than `keep_alive_s` to load begins with comments. When the client leaves, every sequence
+    is cancelled.
     """
 
     def __init__(self, inference: Inference, job: Job, dialect: Dialect, keep_alive_s: float) -> None:
@@ -59,7 +61,8 @@ class Answer:
         try:
             async with Feed(streams, receive) as feed:
                 answer = self._stream if self._job.stream else self._whole
-                await answer(feed, await _first_events(feed, len(streams)), scope, send)
+                patience_s = (self._keep_alive_s or math.inf) if self._job.stream else math.inf
+                await answer(feed, await _first_events(feed, len(streams), patience_s), scope, send)
         except ClientGone:
             return
         except OmlxError as error:
@@ -90,6 +93,8 @@ class Answer:
         out = EventStream(send, self._keep_alive_s)
         reuse = await self._reuse(feed, events)
         await out.start(reuse.headers() if reuse else ())
+        if any(isinstance(event, Loading) for _, event in events):
+            await out.comment(_doing(events))
         try:
             await self._write(feed, events, chunks, out)
         except ClientGone:
@@ -141,18 +146,27 @@ class Answer:
         await out.finish([*payloads, *chunks.closing(), DONE])
 
 
-async def _first_events(feed: Feed[Event], count: int) -> Events:
-    """Return the events up to the first one of each of `count` sequences. Raises OmlxError for a refusal."""
+async def _first_events(feed: Feed[Event], count: int, patience_s: float) -> Events:
+    """Return the events up to the first one of each of `count` sequences that its worker says.
+
+    Fewer after `patience_s`. Raises OmlxError for a refusal.
+    """
     events: Events = []
     waiting = set(range(count))
-    while waiting:
+    until_s = time.monotonic() + patience_s
+    while waiting and (left_s := until_s - time.monotonic()) > 0:
         _raise_end(feed)
-        for index, event in await feed.batch():
+        for index, event in await feed.batch(None if math.isinf(left_s) else left_s):
             if index in waiting:
                 _raise_failure(event)
-            waiting.discard(index)
+            if not isinstance(event, Loading):
+                waiting.discard(index)
             events.append((index, event))
     return events
+
+
+def _doing(events: Events) -> str:
+    return next((text for _, event in reversed(events) if (text := _progress(event))), "waiting")
 
 
 def _raise_failure(event: Event) -> None:
@@ -167,6 +181,8 @@ def _raise_end(feed: Feed[Event]) -> None:
 
 def _progress(event: Event) -> str:
     match event:
+        case Loading():
+            return f"loading {event.share:.0%}"
         case Queued():
             return f"queued {event.position}"
         case Prefill():

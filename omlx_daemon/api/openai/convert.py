@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
-
 import msgspec
 
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.units import parse_keep_alive_s
+from omlx_daemon.api.caller import Caller, priority
 from omlx_daemon.api.openai.messages import chat_prompt
 from omlx_daemon.api.openai.schema import MAX_CHOICES, MAX_SEED, Body, ChatCompletionBody, CompletionBody
+from omlx_daemon.api.trace import PREFIX as REQUEST_PREFIX
 from omlx_daemon.core.requests import (
     CachePolicy,
     GenerationRequest,
@@ -37,7 +38,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool
 
 
-def chat_job(body: ChatCompletionBody) -> Job:
+def chat_job(body: ChatCompletionBody, caller: Caller) -> Job:
     """Return the generations of a chat request. Raises OmlxError(INVALID_REQUEST)."""
     if body.top_logprobs is not None and not body.logprobs:
         raise invalid("top_logprobs", "needs logprobs: true")
@@ -45,10 +46,10 @@ def chat_job(body: ChatCompletionBody) -> Job:
         raise invalid("store", "not supported yet")
     logprobs = (body.top_logprobs or 0) if body.logprobs else None
     sampling = _sampling(body, logprobs, body.max_completion_tokens or body.max_tokens)
-    return _job("chatcmpl-", body, [chat_prompt(body)], sampling)
+    return _job("chatcmpl-", body, caller, [chat_prompt(body)], sampling)
 
 
-def completion_job(body: CompletionBody) -> Job:
+def completion_job(body: CompletionBody, caller: Caller) -> Job:
     """Return the generations of a text request. Raises OmlxError(INVALID_REQUEST)."""
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise invalid("best_of", "other than n is not supported yet")
@@ -57,7 +58,15 @@ def completion_job(body: CompletionBody) -> Job:
     if body.echo and body.logprobs is not None:
         raise invalid("logprobs", "together with echo is not supported yet")
     sampling = _sampling(body, body.logprobs, body.max_tokens or DEFAULT_COMPLETION_TOKENS)
-    return _job("cmpl-", body, _prompts(body.prompt), sampling, echo=bool(body.echo))
+    return _job("cmpl-", body, caller, _prompts(body.prompt), sampling, echo=bool(body.echo))
+
+
+def request_of(reply_id: str) -> str:
+    """Return the id of the request that a reply's id belongs to; any other id as it is."""
+    for prefix in ("chatcmpl-", "cmpl-"):
+        if reply_id.startswith(prefix):
+            return REQUEST_PREFIX + reply_id.removeprefix(prefix)
+    return reply_id
 
 
 def invalid(param: str, problem: str) -> OmlxError:
@@ -65,21 +74,25 @@ def invalid(param: str, problem: str) -> OmlxError:
     return OmlxError(Code.INVALID_REQUEST, f"{param}: {problem}", param=param)
 
 
-def _job(prefix: str, body: Body, prompts: list[Prompt], sampling: Sampling, echo: bool = False) -> Job:
+def _job(prefix: str, body: Body, caller: Caller, prompts: list[Prompt], sampling: Sampling, echo: bool = False) -> Job:
     choices = body.n or 1
     if len(prompts) * choices > MAX_CHOICES:
         param = "n" if choices > 1 else "prompt"
         raise invalid(param, f"{len(prompts)} prompts with {choices} choices each are over {MAX_CHOICES} together")
-    identity = uuid4().hex
+    urgency = caller.priority if body.priority is None else priority(body.priority, "priority")
+    deadlines = [seconds for seconds in (body.deadline_s, body.timeout) if seconds is not None]
+    keep_alive_s = _keep_alive_s(body)
     requests = tuple(
         GenerationRequest(
-            id=f"{identity}.{place * choices + choice}",
+            id=f"{caller.request_id}.{place * choices + choice}",
             model=body.model,
             prompt=prompt,
             sampling=_reseeded(sampling, choice),
             cache=CachePolicy(salt=body.cache_salt or "", no_store=body.cache_store is False),
-            priority=body.priority or Priority.NORMAL,
-            client=body.user or "",
+            priority=urgency or Priority.NORMAL,
+            deadline_s=min(deadlines, default=None),
+            keep_alive_s=keep_alive_s,
+            client=caller.name or body.user or caller.peer,
             echo=echo,
         )
         for place, prompt in enumerate(prompts)
@@ -87,13 +100,22 @@ def _job(prefix: str, body: Body, prompts: list[Prompt], sampling: Sampling, ech
     )
     include_usage = bool(body.stream_options and body.stream_options.include_usage)
     return Job(
-        id=prefix + identity,
+        id=prefix + caller.request_id.removeprefix(REQUEST_PREFIX),
         model=body.model,
         requests=requests,
         choices=choices,
         stream=bool(body.stream),
         include_usage=include_usage,
     )
+
+
+def _keep_alive_s(body: Body) -> float | None:
+    if body.keep_alive is None:
+        return None
+    try:
+        return parse_keep_alive_s(body.keep_alive)
+    except ValueError as error:
+        raise invalid("keep_alive", str(error)) from error
 
 
 def _reseeded(sampling: Sampling, choice: int) -> Sampling:
@@ -110,8 +132,8 @@ def _sampling(body: Body, logprobs: int | None, max_tokens: int | None) -> Sampl
         top_k=1 if body.top_p == 0 else _top_k(body.top_k),
         min_p=body.min_p,
         repetition_penalty=body.repetition_penalty,
-        presence_penalty=body.presence_penalty or 0.0,
-        frequency_penalty=body.frequency_penalty or 0.0,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
         seed=None if body.seed is None else body.seed & MAX_SEED,
         logit_bias={int(token): bias for token, bias in (body.logit_bias or {}).items()},
         logprobs=logprobs,

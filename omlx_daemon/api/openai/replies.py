@@ -175,6 +175,8 @@ class ModelReply(Reply, frozen=True, kw_only=True):
     created: int
     owned_by: str
     object: Literal["model"] = "model"
+    root: str | UnsetType = UNSET
+    """The model's own name, where `id` is an alias."""
 
 
 class ModelList(Reply, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from litestar.types import ASGIApp
 
 from omlx_cli.contract import routes
 from omlx_daemon.api.body import StrictBody
+from omlx_daemon.api.caller import Caller
 from omlx_daemon.api.errors import OPENAI_ERRORS
 from omlx_daemon.api.openai.answer import CHAT, TEXT, Answer
 from omlx_daemon.api.openai.convert import chat_job, completion_job
@@ -49,20 +50,26 @@ async def get_model(model_id: FromPath[str], models: NamedDependency[Models]) ->
 
 @post(routes.CHAT_COMPLETIONS, status_code=200, dto=OpenAIBody[ChatCompletionBody], responses=_answers(ChatCompletion))
 async def chat_completions(
-    data: JSONBody[ChatCompletionBody], inference: NamedDependency[Inference], keep_alive_s: NamedDependency[float]
+    data: JSONBody[ChatCompletionBody],
+    inference: NamedDependency[Inference],
+    caller: NamedDependency[Caller],
+    keep_alive_s: NamedDependency[float],
 ) -> ASGIApp:
     """Answer a conversation."""
-    return Answer(inference, chat_job(data), CHAT, keep_alive_s)
+    return Answer(inference, chat_job(data, caller), CHAT, keep_alive_s)
 
 
 @post(routes.COMPLETIONS, status_code=200, dto=OpenAIBody[CompletionBody], responses=_answers(Completion))
 async def completions(
-    data: JSONBody[CompletionBody], inference: NamedDependency[Inference], keep_alive_s: NamedDependency[float]
+    data: JSONBody[CompletionBody],
+    inference: NamedDependency[Inference],
+    caller: NamedDependency[Caller],
+    keep_alive_s: NamedDependency[float],
 ) -> ASGIApp:
     """Continue a text."""
-    return Answer(inference, completion_job(data), TEXT, keep_alive_s)
+    return Answer(inference, completion_job(data, caller), TEXT, keep_alive_s)
 
 
 def router() -> Router:
-    """Return the routes of this dialect; `inference`, `models` and `keep_alive_s` are injected."""
+    """Return the routes of this dialect; `inference`, `models`, `caller` and `keep_alive_s` are injected."""
     return Router("/", route_handlers=[list_models, get_model, chat_completions, completions], tags=["openai"])

@@ -1,16 +1,18 @@
 """Bodies of OpenAI's chat and text completions, with every range in the type.
 
-Accepted without effect, since they change nothing about the answer: `user` (kept as the client's name), `metadata`,
-`service_tier`, `store: false`, `parallel_tool_calls`, `safety_identifier`, `prompt_cache_key`, `verbosity`, every
-field that is not named here (clients of local servers send their own), and null for anything optional.
+Accepted without effect, since they change nothing about the answer: `user` (the client's name where no key and no
+header gives one), `metadata`, `service_tier`, `store: false`, `parallel_tool_calls`, `safety_identifier`,
+`prompt_cache_key`, `verbosity`, every field that is not named here (clients of local servers send their own), and
+null for anything optional.
 
 Refused as not supported yet, since ignoring them would change the answer: a non-empty `tools` or `functions`, a
 `tool_choice` or `function_call` other than `none` and `auto`, a `response_format` other than text, `modalities`
 other than text, `audio`, `prediction`, `web_search_options`, `suffix`, `best_of` other than `n`, `store: true`,
 `echo` with `logprobs`, and content parts other than text.
 
-Beside OpenAI's own fields: `top_k`, `min_p`, `repetition_penalty`, `ignore_eos`, `priority`, `chat_template_kwargs`,
-in assistant messages `reasoning_content`, `cache_salt` (requests of different salts share no cached prefix) and
+Beside OpenAI's own fields: `top_k`, `min_p`, `repetition_penalty`, `ignore_eos`, `priority`, `deadline_s` (seconds,
+also spelled `timeout`), `keep_alive` (idle time of the model, as Ollama spells it), `chat_template_kwargs`, in
+assistant messages `reasoning_content`, `cache_salt` (requests of different salts share no cached prefix) and
 `cache_store` (false keeps nothing of this request).
 """
 
@@ -28,6 +30,7 @@ MAX_SEED = 2**63 - 1
 MAX_CHOICES = 128
 MAX_STOPS = 16
 MAX_ALTERNATIVES = 20
+MAX_DEADLINE_S = 30 * 86400
 
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
@@ -41,6 +44,10 @@ BiasKey = Annotated[str, Meta(pattern="^[0-9]{1,9}$")]
 Empty = Annotated[list[Any], Meta(max_length=0)]
 NotStored = Annotated[bool, Meta(extra_json_schema={"const": False})]
 Words = Annotated[str, Meta(extra_json_schema={"maxLength": 0})]
+
+Class = Annotated[str | int, Meta(extra_json_schema={"enum": list(Priority)})]
+Time = Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)]
+KeepAlive = Annotated[str, Meta(extra_json_schema={"pattern": r"^(never|-?\d+(\.\d+)?|-?(\d+(\.\d+)?(ms|[smhdw]))+)$"})]
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Choosing = Literal["none", "auto"]
@@ -112,7 +119,10 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     ignore_eos: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    priority: Priority | None = None
+    priority: Class | None = None
+    deadline_s: Time | None = None
+    timeout: Time | None = None
+    keep_alive: KeepAlive | float | None = None
     user: str | None = None
     cache_salt: Annotated[str, Meta(max_length=512)] | None = None
     cache_store: bool | None = None

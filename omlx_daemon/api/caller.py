@@ -1,0 +1,64 @@
+"""Who asks: the request's id, the client it counts for, and the class of its requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request
+from litestar.types import Scope
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.api.trace import request_id
+from omlx_daemon.core.requests import Priority
+
+CLIENT = b"x-omlx-client"
+PRIORITY = b"x-omlx-priority"
+LOCAL = "local"
+"""The client of whoever is on the unix socket and gives no name."""
+MAX_NAME = 100
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """The origin of one HTTP request."""
+
+    request_id: str
+    peer: str = LOCAL
+    """The address it came from."""
+    name: str = ""
+    """The name of its API key, else what it calls itself, else empty."""
+    priority: Priority | None = None
+    """The class that its header or its key names."""
+    may_act: bool = False
+
+    def sees(self, client: str) -> bool:
+        """Tell whether the requests of `client` are its own, or open to it."""
+        return self.may_act or client == (self.name or self.peer)
+
+
+def caller_of(request: Request[Any, Any, Any]) -> Caller:
+    """Return who sent `request`, which the guard let pass. Raises OmlxError(INVALID_REQUEST) for an unknown class."""
+    scope = request.scope
+    key = scope["state"].get("key")
+    header = _header(scope, PRIORITY)
+    return Caller(
+        request_id=request_id(scope),
+        peer=scope["client"][0] if scope["client"] else LOCAL,
+        name=key.name if key else _header(scope, CLIENT)[:MAX_NAME],
+        priority=priority(header, PRIORITY.decode()) if header else Priority(key.priority) if key else None,
+        may_act=scope["state"]["may_act"],
+    )
+
+
+def priority(value: str | int, where: str) -> Priority:
+    """Return the class called `value`. Raises OmlxError(INVALID_REQUEST) that names the classes."""
+    try:
+        return Priority(str(value))
+    except ValueError:
+        message = f"{where}: {value!r} is none of {', '.join(Priority)}"
+        raise OmlxError(Code.INVALID_REQUEST, message, param=where) from None
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    found = next((value for key, value in scope["headers"] if key.lower() == name), b"")
+    return "".join(letter for letter in found.decode("latin-1").strip() if letter.isprintable())
