@@ -25,12 +25,12 @@ class IdleWatch:
         self._is_busy = is_busy
         self._requests = requests
         self._clock = clock
+        self._pause_s = min(self._idle_s / 10, _LONGEST_PAUSE_S)
 
     async def wait(self) -> None:
         """Return when the daemon has been idle for `idle_s` without a break."""
-        pause_s = min(self._idle_s / 10, _LONGEST_PAUSE_S)
         since_s, seen = self._clock(), self._requests()
         while self._is_busy() or self._clock() - since_s < self._idle_s:
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(self._pause_s)
             if self._is_busy() or self._requests() != seen:
                 since_s, seen = self._clock(), self._requests()

@@ -137,7 +137,8 @@ class Launchd:
         if not self._has(domain):
             raise Reply(125, err=f"{what} failed: 125: {_NO_ACTION}\n")
         if target not in self._jobs:
-            raise Reply(missing, err=f'Could not find service "{label}" in domain for {domain}\n')
+            unknown = f'Could not find service "{label}" in domain for {domain}'
+            raise Reply(missing, err=f"{what} failed: {missing}: {_TEXTS.get(missing, unknown)}\n")
         return self._jobs[target]
 
     def _has(self, domain: str) -> bool:

@@ -149,7 +149,7 @@ class Job:
             "umask": content.get("Umask", 0o22),
             "files": limits.get("NumberOfFiles", 256),
             "fds": {} if self._library else {3 + n: each.fileno() for n, each in enumerate(self._sockets())},
-            "pid_variable": "" if self._library else "LISTEN_PID",
+            "pid_variable": "LISTEN_PID" if self.listeners and not self._library else "",
         }
 
     def _environment(self) -> dict[str, str]:
