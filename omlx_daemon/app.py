@@ -26,7 +26,7 @@ from omlx_daemon.models.namespaces import Namespaces
 from omlx_daemon.models.puller import Puller
 from omlx_daemon.models.registry import Registry
 from omlx_daemon.models.service import ModelService
-from omlx_daemon.pool.memory import SystemMemory
+from omlx_daemon.pool.memory.system import SystemMemory
 from omlx_daemon.pool.pool import Pool
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.state import StateStore
@@ -49,7 +49,7 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
     """Return the daemon's parts; `stop` begins its graceful end."""
     settings = live.current
     options = Options(settings.models)
-    memory = SystemMemory()
+    memory = SystemMemory(limit_tokens=lambda spec: options.of(spec).context_limit or live.current.model.context_limit)
     registry = Registry(paths, settings, options)
     state = StateStore(paths.state)
     memory_bytes = memory.total_bytes()

@@ -48,6 +48,15 @@ class Caches(Protocol):
         """
         ...
 
+    @property
+    def hot_budget_bytes(self) -> int:
+        """What all workers' blocks in memory may take together."""
+        ...
+
+    def limit_hot(self, size_bytes: int) -> None:
+        """Bound that by `size_bytes` besides; blocks that are not on disk yet stay where there is a disk for them."""
+        ...
+
 
 class NoLink:
     """No cache."""
@@ -70,6 +79,11 @@ class NoLink:
 class NoCaches:
     """No caches at all."""
 
+    hot_budget_bytes = 0
+
     async def open(self, spec: ModelSpec, room_bytes: int) -> CacheLink:
         """Return no cache."""
         return NoLink()
+
+    def limit_hot(self, size_bytes: int) -> None:
+        """Do nothing."""

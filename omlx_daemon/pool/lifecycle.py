@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,10 +13,13 @@ from omlx_cli.contract.units import parse_duration_s
 from omlx_daemon.core import errors
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
-from omlx_daemon.pool.admission import Admission, Grant
 from omlx_daemon.pool.caching import Caches
+from omlx_daemon.pool.control import MemoryControl
+from omlx_daemon.pool.memory.probe import MemoryProbe
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.slot import Phase, Slot
+from omlx_daemon.pool.state import StateStore
+from omlx_daemon.pool.weighing import Grant
 from omlx_daemon.pool.worker import Worker
 from omlx_daemon.pool.worker_process import Spawner
 from omlx_daemon.wire.messages import Start
@@ -34,7 +37,8 @@ class Lifecycle:
         self,
         spawn: Spawner,
         settings: PoolSettings,
-        admission: Admission,
+        memory: MemoryProbe,
+        state: StateStore,
         is_pinned: Callable[[str], bool],
         clock: Callable[[], float],
         caches: Caches,
@@ -47,12 +51,13 @@ class Lifecycle:
         """Set for good: no load begins any more."""
         self._spawn = spawn
         self._settings = settings
-        self._admission = admission
         self._is_pinned = is_pinned
         self._clock = clock
         self._caches = caches
         self._options = options
-        self._making_room = asyncio.Lock()
+        self.memory = MemoryControl(
+            memory, settings, state, caches, self.slots.values, is_pinned, self._evict, self._make_way, clock
+        )
 
     def find(self, name: str) -> Slot | None:
         """Return the slot that was asked for by `name` before, in whatever phase."""
@@ -162,7 +167,6 @@ class Lifecycle:
             raise _backing_off(slot, wait_s)
         slot.phase = Phase.LOADING
         slot.error = slot.unwanted = None
-        slot.reserved_bytes = 0
         slot.task = asyncio.create_task(self._load(slot))
         slot.task.add_done_callback(_note_outcome)
 
@@ -191,41 +195,27 @@ class Lifecycle:
             raise bug from error
         slot.phase = Phase.READY
         slot.last_used_s = self._clock()
+        self.memory.loaded(slot, grant)
         self.changed.set()
         _log.info("%s is loaded (worker %d, %.1f s)", slot.name, worker.pid, worker.ready.load_s if worker.ready else 0)
 
     async def _make_room(self, slot: Slot) -> Grant:
-        async with self._making_room:
-            others = [other for other in self.slots.values() if other is not slot]
-            grant = await self._grant(slot.spec, others)
-            slot.reserved_bytes = grant.reserved_bytes
-            for name in grant.victims:
-                _log.info("unloading %s to make room for %s", name, slot.name)
-            await self._evict(self.slots[name] for name in grant.victims)
-        if slot.unwanted is not None:
-            raise OmlxError.of(slot.unwanted)
+        grant = await self.memory.make_room(slot)
+        if slot.unwanted is not None or grant is None:
+            raise OmlxError.of(slot.unwanted or _unloaded(slot))
         return grant
 
-    async def _grant(self, spec: ModelSpec, others: list[Slot]) -> Grant:
-        """Return what `spec` may take, after unloads under way where it does not fit beside them."""
-        while True:
-            try:
-                return self._admission.grant(spec, others, self._is_pinned)
-            except OmlxError:
-                leaving = [slot.task for slot in others if slot.phase is Phase.UNLOADING and slot.task is not None]
-                if not leaving:
-                    raise
-                await asyncio.wait(leaving)
+    async def _evict(self, slot: Slot) -> None:
+        self._make_way(slot)
+        if slot.task is not None:
+            await asyncio.wait([slot.task])
 
-    async def _evict(self, slots: Iterable[Slot]) -> None:
-        for slot in list(slots):
-            self._begin_unload(slot, _unloaded(slot))
-            if slot.task is not None:
-                await asyncio.wait([slot.task])
+    def _make_way(self, slot: Slot) -> None:
+        self._begin_unload(slot, _unloaded(slot))
 
     async def _start_worker(self, slot: Slot, grant: Grant) -> Worker:
         child = await self._spawn(slot.name)
-        cache = await self._caches.open(slot.spec, max(0, grant.limit_bytes - grant.reserved_bytes))
+        cache = await self._caches.open(slot.spec, grant.spare_bytes)
         worker = Worker(
             slot.name,
             child,
@@ -239,7 +229,8 @@ class Lifecycle:
             worker.kill(slot.unwanted)
         settings = msgspec.structs.replace(
             self._settings.worker,
-            memory_limit_bytes=grant.limit_bytes,
+            memory_limit_bytes=grant.weights_limit_bytes,
+            kv_limit_bytes=grant.kv_limit_bytes,
             context_limit_tokens=self._options.of(slot.spec).context_limit
             or self._settings.worker.context_limit_tokens,
         )
@@ -255,8 +246,7 @@ class Lifecycle:
         if worker is not None:
             await worker.destroy(error)
         slot.worker = None
-        slot.reserved_bytes = 0
-        if slot.unwanted is not None or error.code is Code.INSUFFICIENT_MEMORY:
+        if slot.unwanted is not None or error.code in (Code.INSUFFICIENT_MEMORY, Code.MEMORY_BUSY):
             slot.phase = Phase.COLD
             self._drop_if_cold(slot)
             return

@@ -11,19 +11,18 @@ from functools import partial
 
 import msgspec
 
-from omlx_cli.contract.api import RequestInfo, SlotInfo, StuckWorker
+from omlx_cli.contract.api import LoadEstimate, MemoryStatus, RequestInfo, SlotInfo, StuckWorker
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core import errors
 from omlx_daemon.core.events import Event, Failed, Loading
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
 from omlx_daemon.core.requests import GenerationRequest
-from omlx_daemon.pool.admission import Admission
 from omlx_daemon.pool.caching import Caches, NoCaches
 from omlx_daemon.pool.defaults import completed
 from omlx_daemon.pool.lifecycle import Lifecycle
 from omlx_daemon.pool.live import LiveRequest, LiveRequests
-from omlx_daemon.pool.memory import MemoryProbe
+from omlx_daemon.pool.memory.probe import MemoryProbe
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.slot import Phase, Slot
 from omlx_daemon.pool.state import StateStore
@@ -61,9 +60,8 @@ class Pool:
         self._clock = clock
         self._wall = wall
         self._options = options or Options()
-        self._admission = Admission(memory, settings.memory_limit_bytes)
         self._lifecycle = Lifecycle(
-            spawn, settings, self._admission, self._is_pinned, clock, caches or NoCaches(), self._options
+            spawn, settings, memory, state, self._is_pinned, clock, caches or NoCaches(), self._options
         )
         self._live = LiveRequests(clock)
         self._watchdog = Watchdog(self._workers, lambda: (self._settings.stuck_s, self._settings.restart_s), clock)
@@ -138,12 +136,25 @@ class Pool:
     @property
     def used_bytes(self) -> int:
         """What all workers hold together."""
-        return sum(self._admission.held_bytes(slot) for slot in self._lifecycle.slots.values())
+        return self._lifecycle.memory.used_bytes
 
     @property
     def limit_bytes(self) -> int:
         """What all workers may hold together."""
-        return self._admission.limit_bytes
+        return self._lifecycle.memory.limit_bytes
+
+    def memory(self) -> MemoryStatus:
+        """Return the terms and the level of memory; never waits."""
+        return self._lifecycle.memory.status()
+
+    async def estimate(self, name: str) -> LoadEstimate:
+        """Return what a load would take and whether it would fit; nothing is loaded. Raises OmlxError."""
+        spec = await self._spec(name)
+        slot = self._lifecycle.find(spec.name)
+        found = self._lifecycle.memory.estimate(spec)
+        if slot is None or not slot.is_live:
+            return found
+        return msgspec.structs.replace(found, fits=True, unloads=(), advice="", verdict=f"{spec.name} is in memory")
 
     def stuck(self) -> tuple[StuckWorker, ...]:
         """Return the workers that have work and have made no step for too long; never waits."""
@@ -156,7 +167,7 @@ class Pool:
     def configure(self, settings: PoolSettings) -> None:
         """Use these settings from now on; running workers keep what they were started with."""
         self._settings = settings
-        self._admission.limit_bytes = settings.memory_limit_bytes
+        self._lifecycle.memory.configure(settings)
         self._lifecycle.configure(settings)
 
     def expire(self) -> float | None:
@@ -165,7 +176,9 @@ class Pool:
 
     async def run(self) -> None:
         """Load the pinned models, unload what expires and end what is stuck, until cancelled."""
-        beside = [asyncio.create_task(work) for work in (self._preload(), self._watchdog.run())]
+        beside = [
+            asyncio.create_task(work) for work in (self._preload(), self._watchdog.run(), self._lifecycle.memory.run())
+        ]
         try:
             while True:
                 self._lifecycle.changed.clear()
@@ -229,6 +242,9 @@ class Pool:
             with closing(Wait(self._lifecycle, slot, live)) as wait:
                 while isinstance(step := await wait.next(), Loading):
                     yield step
+                await self._lifecycle.memory.enter(slot, lambda: not live.stopped.done())
+                if live.stopped.done():
+                    raise OmlxError.of(live.stopped.result())
                 stream = self._submit(step, slot, live)
         except OmlxError as error:
             failure = Failed(error=error.body)
@@ -270,7 +286,7 @@ class Pool:
             self._wall(),
             pinned=self._is_pinned(slot.name),
             stuck=slot.worker is not None and self._watchdog.is_stuck(slot.worker),
-            size_bytes=self._admission.held_bytes(slot) or slot.spec.weights_bytes,
+            size_bytes=self._lifecycle.memory.size_bytes(slot) or slot.spec.weights_bytes,
         )
 
     def _check_open(self) -> None:

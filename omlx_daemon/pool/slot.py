@@ -45,8 +45,8 @@ class Slot:
     """Requests, and loads asked for, that need the model; a leased slot is not unloaded."""
     waiting: int = 0
     """Requests that wait for the load."""
-    reserved_bytes: int = 0
-    """What the load was promised."""
+    waits: str = ""
+    """What its load waits for, or empty."""
     unwanted: ErrorBody | None = None
     """Why a load under way is to be given up, or None."""
     error: ErrorBody | None = None
@@ -103,6 +103,7 @@ class Slot:
             pid=worker.pid if worker else 0,
             crashes=self.backoff.crashes,
             error=self.error.message if self.error else "",
+            waits=self.waits,
             retry_at=_timestamp(wall_s + retry_s) if retry_s else None,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from omlx_daemon.core import files
 
 FLUSH_S = 30.0
 """How long a counter may wait for its way to the disk."""
+MAX_RATIOS = 200
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +46,24 @@ class StateStore:
         self._content["pinned"] = [*names, name] if pinned else names
         await self.flush()
 
+    def ratio(self, key: str) -> float | None:
+        """Return how a load's measure compared with its estimate the last time, None where it was not measured."""
+        ratios = self._content.get("load_ratios")
+        found = ratios.get(key) if isinstance(ratios, dict) else None
+        return float(found) if isinstance(found, int | float) and math.isfinite(found) and found > 0 else None
+
+    def learn(self, key: str, ratio: float) -> None:
+        """Remember that comparison; on disk within `FLUSH_S`."""
+        ratios = self._content.get("load_ratios")
+        known = {name: value for name, value in ratios.items() if name != key} if isinstance(ratios, dict) else {}
+        newest = dict(list(known.items())[-(MAX_RATIOS - 1) :])
+        self._content["load_ratios"] = {**newest, key: round(ratio, 4)}
+        self._flush_later()
+
     def count_request(self) -> None:
         """Count one request; on disk within `FLUSH_S`."""
         self._content["requests_total"] = self.requests_total + 1
-        if self._flush is None:
-            self._flush = asyncio.get_running_loop().call_later(FLUSH_S, self._begin_flush)
+        self._flush_later()
 
     async def flush(self) -> None:
         """Write everything now. Raises OSError."""
@@ -58,6 +73,10 @@ class StateStore:
         async with self._write_lock:
             document = msgspec.json.format(msgspec.json.encode({"version": 1, **self._content}))
             await asyncio.to_thread(files.replace, self._path, document + b"\n")
+
+    def _flush_later(self) -> None:
+        if self._flush is None:
+            self._flush = asyncio.get_running_loop().call_later(FLUSH_S, self._begin_flush)
 
     def _begin_flush(self) -> None:
         self._flush = None

@@ -21,6 +21,7 @@ from omlx_daemon.wire.frames import FrameError, pack, read
 from omlx_daemon.wire.messages import (
     Cancel,
     Events,
+    LimitKv,
     LoadFailed,
     LoadProgress,
     Note,
@@ -29,6 +30,7 @@ from omlx_daemon.wire.messages import (
     Start,
     Stop,
     Submit,
+    Trim,
 )
 
 EXIT_GRACE_S = 2.0
@@ -60,6 +62,8 @@ class Worker:
         self.progress = 0.0
         self.ready: Ready | None = None
         self.report = Report()
+        self.reports = 0
+        """How many reports there were."""
         self.answered = 0
         """Requests that ended with a terminal event of the worker's own."""
         self.ended: ErrorBody | None = None
@@ -150,6 +154,10 @@ class Worker:
             )
             await self.destroy(reason)
 
+    def tell(self, message: Trim | LimitKv) -> None:
+        """Send what is about memory."""
+        self._send(message)
+
     def kill(self, reason: ErrorBody) -> None:
         """Kill the process; its requests, and a load under way, fail with `reason`."""
         self._reason = self._reason or reason
@@ -220,6 +228,7 @@ class Worker:
                 if note.steps != self.report.steps:
                     self._stepped()
                 self.report = note
+                self.reports += 1
                 if note.cache is not None:
                     self._cache.report(note.cache)
             case LoadProgress():

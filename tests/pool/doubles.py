@@ -9,12 +9,14 @@ from pathlib import Path
 
 import msgspec
 
+from omlx_cli.contract.api import MemoryTerm
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core import errors
 from omlx_daemon.core.events import Event, Failed, Finished, FinishReason, Usage
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.requests import GenerationRequest, TextPrompt
-from omlx_daemon.pool.memory import Estimate
+from omlx_daemon.pool.memory.costs import Cost, Estimate
+from omlx_daemon.pool.memory.probe import Pressure, Reading
 from omlx_daemon.pool.pool import Pool
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.state import StateStore
@@ -39,24 +41,43 @@ class Clock:
 
 
 class FakeMemory:
-    """A memory of `total` bytes; a model takes its weights, `growth` times that at best."""
+    """A memory of `total` bytes; a model takes its weights, `growth` times that at best, and `kv` beside them.
 
-    def __init__(self, total: int = 1 << 40, growth: float = 1.0) -> None:
+    What workers hold is what they say of themselves; `others` is what other programs take.
+    """
+
+    has_device_memory = False
+
+    def __init__(self, total: int = 1 << 40, growth: float = 1.0, kv: int = 0) -> None:
         self.total = total
         self.growth = growth
+        self.kv = kv
+        self.others = 0
+        self.pressure = Pressure.NONE
+        self.stalled = (0.0, 0.0)
         self.held: dict[int, int] = {}
 
-    def total_bytes(self) -> int:
-        return self.total
-
-    def available_bytes(self) -> int:
-        return self.total - sum(self.held.values())
+    def read(self) -> Reading:
+        taken = sum(self.held.values()) + self.others
+        return Reading(
+            total_bytes=self.total,
+            available_bytes=max(0, self.total - taken),
+            pressure=self.pressure,
+            stalled_some=self.stalled[0],
+            stalled_full=self.stalled[1],
+        )
 
     def resident_bytes(self, pid: int) -> int:
         return self.held.get(pid, 0)
 
     def estimate(self, spec: ModelSpec) -> Estimate:
-        return Estimate(spec.weights_bytes, int(spec.weights_bytes * self.growth))
+        least = self._cost(spec.weights_bytes, "as stored")
+        return Estimate(least, least if self.growth <= 1 else self._cost(int(spec.weights_bytes * self.growth), "wide"))
+
+    def _cost(self, weights: int, note: str) -> Cost:
+        terms = [MemoryTerm(name="weights", size_bytes=weights, note=note)]
+        terms += [MemoryTerm(name="kv", size_bytes=self.kv)] if self.kv else []
+        return Cost(tuple(terms), weights + self.kv, weights + self.kv, self.kv)
 
 
 class FakeChild:
@@ -170,7 +191,7 @@ class Fixture:
             self.resolve,
             spawn or self.spawner,
             self.state,
-            settings or PoolSettings(memory_limit_bytes=limit, stop_s=5.0, cancel_s=5.0),
+            settings or PoolSettings(memory_limit_bytes=limit, memory_patience_s=0.2, stop_s=5.0, cancel_s=5.0),
             self.memory,
             clock=self.clock,
             wall=lambda: 1_700_000_000.0,

@@ -1,50 +1,20 @@
-"""The pool's small parts: victims, back-off, estimates, streams, output lines."""
+"""The pool's small parts: back-off, settings, streams, output lines."""
 
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from omlx_cli.contract.errors import Code
 from omlx_cli.contract.settings import ModelSettings, Settings
 from omlx_daemon.core.events import Event, Failed, Prefill, Reasoning, Text, ToolCall
-from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.pool.backoff import SHORT_LIFE_S, Backoff
 from omlx_daemon.pool.joining import joined
-from omlx_daemon.pool.memory import MARGIN_BYTES, SystemMemory, float32_growth
-from omlx_daemon.pool.policy import Resident, victims
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.stream import MAX_PENDING_EVENTS, RequestStream
 from omlx_daemon.pool.worker_log import LINES_PER_MINUTE, MAX_LINE_CHARACTERS, LineBudget, LineSplitter
 from tests.pool.doubles import FINISHED, Clock
-
-RESIDENTS = st.lists(
-    st.builds(
-        Resident, name=st.text(max_size=3), size_bytes=st.integers(0, 100), last_used_s=st.floats(0, 9),
-        evictable=st.booleans(),
-    ),
-    max_size=6, unique_by=lambda resident: resident.name,
-)  # fmt: skip
-
-
-@settings(deadline=None)
-@given(RESIDENTS, st.integers(-50, 500))
-def test_victims_are_the_fewest_oldest_or_none_at_all(residents: list[Resident], missing: int) -> None:
-    chosen = victims(residents, missing)
-    by_name = {resident.name: resident for resident in residents}
-    possible = sum(resident.size_bytes for resident in residents if resident.evictable)
-    if chosen is None:
-        assert possible < missing
-        return
-    taken = [by_name[name] for name in chosen]
-    assert all(resident.evictable for resident in taken)
-    assert sum(resident.size_bytes for resident in taken) >= missing
-    assert sum(resident.size_bytes for resident in taken[:-1]) < max(missing, 1)
-    assert all(a.last_used_s <= b.last_used_s for a, b in pairwise(taken))
 
 
 def test_backoff_doubles_up_to_a_minute_and_a_useful_life_ends_the_row() -> None:
@@ -62,32 +32,6 @@ def test_backoff_doubles_up_to_a_minute_and_a_useful_life_ends_the_row() -> None
     backoff.died(200.0, life_s=1.0, answered=1)
     assert backoff.wait_s(200.0) == 0
     assert backoff.crashes == 12
-
-
-@pytest.mark.parametrize(
-    ("quantization", "growth"), [("4-bit", 32 / 4.5), ("q8_0", 32 / 8.5), ("bf16", 2.0), ("", 2.0), ("float32", 1.0)]
-)
-def test_growth_to_float32(quantization: str, growth: float) -> None:
-    assert float32_growth(quantization) == pytest.approx(growth)
-
-
-def test_an_estimate_is_least_and_best() -> None:
-    spec = ModelSpec(name="a", path="", source="omlx", weights_bytes=900, quantization="4-bit")
-    on_cpu = SystemMemory("cpu").estimate(spec)
-    assert on_cpu.least_bytes == 900 + MARGIN_BYTES
-    assert on_cpu.best_bytes - MARGIN_BYTES == pytest.approx(900 * 1.15 * 32 / 4.5, abs=1)
-    on_gpu = SystemMemory("metal").estimate(spec)
-    assert on_gpu.best_bytes == on_gpu.least_bytes
-
-
-def test_the_system_is_measured() -> None:
-    import os
-
-    memory = SystemMemory()
-    assert 0 < memory.available_bytes() <= memory.total_bytes()
-    assert memory.resident_bytes(os.getpid()) > 1 << 20
-    assert memory.resident_bytes(2**22 - 1) == 0
-    assert memory.estimate(ModelSpec(name="a", path="", source="omlx", weights_bytes=1)).least_bytes > 1
 
 
 def test_settings_become_numbers() -> None:

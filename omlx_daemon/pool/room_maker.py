@@ -1,0 +1,149 @@
+"""Makes room for a load: gives back what can be had again, unloads who may go, waits until the memory is there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+
+from omlx_daemon.pool import refusal
+from omlx_daemon.pool.accounts import Accounts
+from omlx_daemon.pool.admission import Admission
+from omlx_daemon.pool.caching import Caches
+from omlx_daemon.pool.policy import Stays
+from omlx_daemon.pool.slot import Phase, Slot
+from omlx_daemon.pool.waits import Waits
+from omlx_daemon.pool.weighing import Grant, Weighing
+from omlx_daemon.wire.messages import Trim
+
+REPORT_S = 2.0
+"""How long a worker that computes may take to tell what it gave back."""
+BACK_S = 3.0
+"""How long the system may take to show what was given back."""
+_POLL_S = 0.05
+
+_log = logging.getLogger(__name__)
+
+
+class RoomMaker:
+    """One load at a time; requests for models in memory never come here."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        accounts: Accounts,
+        caches: Caches,
+        waits: Waits,
+        slots: Callable[[], Collection[Slot]],
+        evict: Callable[[Slot], Awaitable[None]],
+        patience_s: float,
+    ) -> None:
+        """Wait at most `patience_s` for what only time brings. `evict` unloads and returns when the process is gone."""
+        self._admission = admission
+        self._accounts = accounts
+        self._caches = caches
+        self._waits = waits
+        self._slots = slots
+        self._evict = evict
+        self._patience_s = patience_s
+        self._one_at_a_time = asyncio.Lock()
+
+    async def make(self, slot: Slot, is_wanted: Callable[[], bool]) -> Grant | None:
+        """Return what the load of `slot` may take, once it is free; None where it is not wanted any more.
+
+        Raises OmlxError (INSUFFICIENT_MEMORY, MEMORY_BUSY) with every term.
+        """
+        async with self._one_at_a_time:
+            try:
+                return await self._make(slot, is_wanted)
+            finally:
+                self._waits.over(slot)
+
+    async def _make(self, slot: Slot, is_wanted: Callable[[], bool]) -> Grant | None:
+        clock = asyncio.get_running_loop().time
+        until_s, given_back = clock() + self._patience_s, set[str]()
+        while is_wanted():
+            weighing = self._weigh(slot)
+            grant = weighing.grant
+            if grant is not None and not grant.victims:
+                self._accounts.promise(slot, grant.cost)
+                return grant
+            if await self._reclaim(slot, weighing, given_back):
+                continue
+            if not weighing.possible or clock() >= until_s:
+                raise self._refused(slot, weighing)
+            self._waits.begin(slot, refusal.reason(weighing), thrashing=_is_swap(weighing))
+            await asyncio.sleep(_POLL_S)
+        return None
+
+    async def _reclaim(self, slot: Slot, weighing: Weighing, given_back: set[str]) -> bool:
+        """Do the next thing that may help, the cheapest first; return whether there was one."""
+        leaving = [other.task for other in self._others(slot) if other.phase is Phase.UNLOADING and other.task]
+        if leaving:
+            await asyncio.wait(leaving)
+            return True
+        if not weighing.reachable:
+            return False
+        if "pool" not in given_back:
+            given_back.add("pool")
+            await self._trim([other for other in self._others(slot) if self._accounts.held(other).pool_bytes])
+            return True
+        if "hot" not in given_back:
+            given_back.add("hot")
+            return await self._shrink_hot(slot, weighing)
+        if weighing.grant is None:
+            return False
+        # One, and then the scales again: meanwhile another may have become busy, or gone by itself.
+        await self._unload(slot, weighing.grant.victims[0])
+        return True
+
+    async def _unload(self, slot: Slot, name: str) -> None:
+        victim = next((other for other in self._others(slot) if other.name == name), None)
+        if victim is None or not victim.is_idle:
+            return
+        before_bytes = self._weigh(slot).missing_bytes
+        self._waits.swapped()
+        _log.info("unloading %s to make room for %s", name, slot.name)
+        await self._evict(victim)
+        await self._until(lambda: self._weigh(slot).missing_bytes < before_bytes, BACK_S)
+
+    async def _shrink_hot(self, slot: Slot, weighing: Weighing) -> bool:
+        holders = [other for other in self._others(slot) if self._accounts.held(other).hot_bytes]
+        if not holders or weighing.missing_bytes <= 0:
+            return bool(holders)
+        held_bytes = sum(self._accounts.held(other).hot_bytes for other in holders)
+        self._caches.limit_hot(max(0, held_bytes - weighing.missing_bytes))
+        await self._trim(holders)
+        await self._until(lambda: self._weigh(slot).missing_bytes <= 0, BACK_S)
+        return True
+
+    async def _trim(self, slots: Collection[Slot]) -> None:
+        """Have workers return what is free inside them, and wait for what they say then."""
+        asked = [(worker, worker.reports) for slot in slots if (worker := slot.worker) is not None]
+        for worker, _ in asked:
+            worker.tell(Trim())
+        await self._until(lambda: all(one.reports > seen or one.ended for one, seen in asked), REPORT_S)
+
+    async def _until(self, holds: Callable[[], bool], timeout_s: float) -> None:
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + timeout_s
+        while not holds():
+            if clock() >= until_s:
+                return
+            await asyncio.sleep(_POLL_S)
+
+    def _weigh(self, slot: Slot) -> Weighing:
+        return self._admission.weigh(slot.spec, self._others(slot))
+
+    def _others(self, slot: Slot) -> list[Slot]:
+        return [other for other in self._slots() if other is not slot]
+
+    def _refused(self, slot: Slot, weighing: Weighing) -> Exception:
+        error = refusal.error(weighing)
+        self._waits.refused(slot, refusal.reason(weighing))
+        return error
+
+
+def _is_swap(weighing: Weighing) -> bool:
+    """Return whether the load waits for nothing but a model that has just taken another one's place."""
+    return any(one.stays is Stays.NEW for one in weighing.residents)
