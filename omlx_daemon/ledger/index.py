@@ -1,8 +1,9 @@
 """One namespace's files in the order in which they go: least recent first, tails before heads of a chain.
 
 A block that another continues is not evictable; as a chain is touched whole, its tail then goes before its head. A
-window or state part is a checkpoint: nothing hangs on it, so it may always go, and one inside a chain, that nobody
-restores from, goes earlier than its age says.
+window or state part is a checkpoint: nothing hangs on it, so it may always go, and before the rows of its block, without
+which it is of no use. One inside a chain, that nobody restores from, goes earlier than its age says; one that has lost its
+rows goes before everything. Models without rows of all tokens have checkpoints alone.
 """
 
 from __future__ import annotations
@@ -38,6 +39,16 @@ class Node:
         self.children = 0
         """Files of blocks that continue this one, and holds."""
 
+    @property
+    def has_checkpoints(self) -> bool:
+        """Whether a window or a state of the block is here."""
+        return len(self.records) > 1 and any(record.checkpoint for record in self.records)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows of the block are here."""
+        return any(not record.checkpoint for record in self.records)
+
 
 class Record:
     """One file."""
@@ -67,6 +78,7 @@ class Index:
         self._queue: list[tuple[int, int, int, Record]] = []
         self._tokens = count()
         self._pinned: frozenset[str] = frozenset()
+        self._rows = 0
         self.size_bytes = 0
         self.disk_bytes = 0
 
@@ -109,6 +121,8 @@ class Index:
         self.disk_bytes -= record.disk_bytes
         record.node.records.remove(record)
         if record.parent is not None:
+            self._rows -= not record.checkpoint
+            self._requeue(record.node)
             self._release(record.parent)
             self._forget_node(filename[_HASH])
             self._forget_node(filename[_PARENT])
@@ -181,6 +195,7 @@ class Index:
             node, parent = self._node(filename[_HASH]), self._node(filename[_PARENT])
             parent.children += 1
             record = Record(found, recency_ns, node, parent)
+            self._rows += not record.checkpoint
         else:
             record = Record(found, recency_ns, Node(), None)
         record.node.records.append(record)
@@ -206,11 +221,15 @@ class Index:
             del self._nodes[prefix]
 
     def _key(self, record: Record) -> Key:
-        handicap_ns = HANDICAP_NS if record.checkpoint and record.node.children else 0
-        return record.recency_ns - handicap_ns, record.rank
+        if not record.checkpoint:
+            return record.recency_ns, record.rank
+        if self._rows and not record.node.has_rows:
+            return 0, record.rank
+        return record.recency_ns - (HANDICAP_NS if record.node.children else 0), record.rank
 
     def _is_evictable(self, record: Record) -> bool:
-        return (record.checkpoint or not record.node.children) and not self.is_pinned(record)
+        is_needed = not record.checkpoint and (record.node.children or record.node.has_checkpoints)
+        return not is_needed and not self.is_pinned(record)
 
     def _enqueue(self, record: Record) -> None:
         if self._is_evictable(record):

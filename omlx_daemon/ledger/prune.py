@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from omlx_daemon.ledger.eviction import Victim
@@ -68,17 +68,27 @@ def _matches(record: Record, criteria: Criteria, now_s: float) -> bool:
 
 
 def _without_heads(records: list[Record]) -> list[Record]:
-    """Return the records from the tails on, without those that a staying block continues."""
+    """Return the records from the tails on, without those that a staying block or checkpoint needs."""
     waiting: dict[Node, list[Record]] = {}
     for record in records:
         if not record.checkpoint:
             waiting.setdefault(record.node, []).append(record)
-    going = [record for record in records if record.checkpoint or not record.node.children]
+    going = [record for record in records if record.checkpoint or not _dependants(record.node)]
     left: dict[Node, int] = {}
     for record in going:
-        parent = record.parent
-        if parent is not None:
-            left[parent] = left.get(parent, parent.children) - 1
-            if not left[parent]:
-                going += waiting.get(parent, ())
+        for node in _needed_by(record):
+            left[node] = left.get(node, _dependants(node)) - 1
+            if not left[node]:
+                going += waiting.get(node, ())
     return going
+
+
+def _dependants(node: Node) -> int:
+    return node.children + sum(record.checkpoint for record in node.records)
+
+
+def _needed_by(record: Record) -> Iterator[Node]:
+    if record.parent is not None:
+        yield record.parent
+    if record.checkpoint:
+        yield record.node

@@ -74,6 +74,36 @@ def test_a_checkpoint_inside_a_chain_counts_older_until_it_is_the_end_again() ->
     assert index.peek() == (now_ns - HANDICAP_NS // 2, 2)
 
 
+def test_a_checkpoint_goes_before_the_rows_of_its_block_whatever_its_age() -> None:
+    """The files of a restart: each is as old as its writing, and checkpoints are written last."""
+    chain = _chain("a", 4)
+    state = BlockName(chain[-1].hash, chain[-1].parent, 256, Part.STATE)
+    index = Index()
+    index.fill([_file(name, depth) for depth, name in enumerate((*chain, state))], 10)
+    assert _drain(index) == [name.filename for name in (state, *reversed(chain))]
+
+
+def test_a_checkpoint_without_its_rows_goes_before_everything() -> None:
+    old, chain = block("old"), _chain("a", 3)
+    window = BlockName(chain[-1].hash, chain[-1].parent, 256, Part.WINDOW, 128)
+    index = Index()
+    index.fill([_file(old, 1), *[_file(name, 100) for name in (*chain, window)]], 200)
+    index.drop(chain[-1].filename)
+    assert index.peek() == (0, 0)
+    index.add(_file(chain[-1]), 100)
+    assert _drain(index) == [name.filename for name in (old, window, *reversed(chain))]
+    orphans = Index()
+    orphans.fill([_file(old, 1), _file(window, 100)], 200)
+    assert _drain(orphans) == [window.filename, old.filename]
+
+
+def test_a_model_without_rows_has_checkpoints_alone_and_they_go_by_age() -> None:
+    states = [block(str(age), part=Part.STATE) for age in range(5)]
+    index = Index()
+    index.fill([_file(name, 5 - age) for age, name in enumerate(states)], 10)
+    assert _drain(index) == [name.filename for name in reversed(states)]
+
+
 def test_a_pinned_block_keeps_what_comes_before_it() -> None:
     chain = _chain("a", 4)
     index = Index()
@@ -120,6 +150,9 @@ def test_no_block_goes_before_those_that_continue_it_whatever_happens() -> None:
         if choice < 0.5:
             part = chance.choice([Part.TOKENS, Part.TOKENS, Part.STATE])
             name = block(str(step), chance.choice(names[-50:]), part)
+            twin = alive.get(chance.choice(sorted(alive))) if alive and part is Part.STATE else None
+            if twin is not None and twin.part is Part.TOKENS:
+                name = BlockName(twin.hash, twin.parent, twin.tokens, part)
             names.append(name.hash)
             alive[name.filename] = name
             index.add(_file(name), step)
@@ -128,7 +161,9 @@ def test_no_block_goes_before_those_that_continue_it_whatever_happens() -> None:
         elif record := index.pop():
             gone = alive.pop(record.filename)
             continued = {name.parent[:8] for name in alive.values()}
+            restorable = {name.hash for name in alive.values() if name.part is Part.STATE}
             assert gone.part is not Part.TOKENS or gone.hash[:8] not in continued
+            assert gone.part is not Part.TOKENS or gone.hash not in restorable
     assert len(index) == len(alive) == len(_drain(index))
 
 

@@ -43,6 +43,18 @@ def test_age_leaves_the_head_of_a_chain_that_is_still_in_use(bench: Bench) -> No
     assert report.files == 2
 
 
+def test_age_leaves_the_rows_that_a_younger_checkpoint_needs(bench: Bench) -> None:
+    chain = bench.chain("a", "x", 3)
+    states = [block("x/2", chain[1].hash, Part.STATE), block("x/0", part=Part.STATE)]
+    assert all([bench.store("a", state) for state in states])
+    bench.clock.go(DAY_S)
+    bench.touch("a", states[:1])
+    assert bench.ledger.prune(Criteria(older_than_s=DAY_S / 2)).files == 1
+    assert bench.there("a", [*chain, *states]) == [True] * 4 + [False]
+    bench.clock.go(DAY_S)
+    assert bench.ledger.prune(Criteria(older_than_s=DAY_S / 2)).files == 4
+
+
 def test_a_model_a_namespace_or_a_size_narrows_it(bench: Bench) -> None:
     small, large = bench.chain("a", "small", 2, 4000), bench.chain("a", "large", 2, 90_000)
     other = bench.chain("b", "other", 2, 90_000)
