@@ -89,6 +89,7 @@ class RunningDaemon:
             requests_total=self._state.requests_total,
             memory_limit_bytes=self._pool.limit_bytes,
             memory_used_bytes=self._pool.used_bytes,
+            memory=self._pool.memory(),
         )
 
     async def reload(self) -> ReloadReply:

@@ -15,6 +15,7 @@ from omlx_cli.contract import routes
 from omlx_cli.contract.api import (
     Done,
     LoadBody,
+    LoadEstimate,
     ModelBody,
     ModelDetail,
     ModelsReply,
@@ -90,6 +91,12 @@ async def load(data: JSONBody[LoadBody], slots: NamedDependency[Slots]) -> SlotR
     return SlotReply(model=await slots.load(data.model, _ttl_s(data.ttl)))
 
 
+@post(routes.ESTIMATE, status_code=200, dto=StrictBody[ModelBody], responses=CONTROL_ERRORS)
+async def estimate(data: JSONBody[ModelBody], slots: NamedDependency[Slots]) -> LoadEstimate:
+    """Say what a load would take and whether it would fit; nothing is loaded."""
+    return await slots.estimate(data.model)
+
+
 @post(routes.UNLOAD, status_code=200, dto=StrictBody[UnloadBody], responses=CONTROL_ERRORS)
 async def unload(data: JSONBody[UnloadBody], slots: NamedDependency[Slots]) -> Done:
     """Unload a model."""
@@ -127,7 +134,7 @@ async def shutdown(daemon: NamedDependency[Daemon]) -> Done:
 def router() -> Router:
     """Return the control routes; `daemon`, `models` and `slots` are injected."""
     reading = [status, ps, list_models]
-    handlers = [show, pull, remove, load, unload, pin, unpin, reload, shutdown]
+    handlers = [show, pull, remove, load, estimate, unload, pin, unpin, reload, shutdown]
     acting = Router("/", route_handlers=handlers, guards=[owner_only])
     return Router("/", route_handlers=[*reading, acting], tags=["control"])
 

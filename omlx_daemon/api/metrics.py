@@ -10,7 +10,7 @@ from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 
 from omlx_cli.contract import routes
-from omlx_cli.contract.api import SlotInfo, Status
+from omlx_cli.contract.api import MemoryLevel, MemoryStatus, SlotInfo, Status
 from omlx_cli.contract.cache import CacheMetrics, ModelCacheFigures, TierFigures
 from omlx_daemon.api.errors import OPENAI_ERRORS
 from omlx_daemon.api.prometheus import CONTENT_TYPE, Family, Sample, render
@@ -52,12 +52,26 @@ def _daemon(status: Status) -> Iterable[Family]:
     )
     yield _gauge("omlx_memory_limit_bytes", "What all loaded models may take together.", status.memory_limit_bytes)
     yield _gauge("omlx_memory_used_bytes", "What all loaded models take.", status.memory_used_bytes)
+    yield from _memory(status.memory)
     yield _gauge("omlx_models_in_memory", "Models in memory, loading ones included.", len(slots))
     yield _slots("omlx_requests_running", "Requests being computed.", slots, lambda slot: slot.running)
     yield _slots("omlx_requests_queued", "Requests that wait.", slots, lambda slot: slot.queued)
     yield _slots("omlx_model_size_bytes", "Memory of one model.", slots, lambda slot: slot.size_bytes)
     yield _slots("omlx_decode_tokens_per_second", "Pace of generation.", slots, lambda slot: slot.decode_tokens_per_s)
     yield _slots("omlx_prefill_tokens_per_second", "Pace of prefill.", slots, lambda slot: slot.prefill_tokens_per_s)
+
+
+def _memory(memory: MemoryStatus) -> Iterable[Family]:
+    level = list(MemoryLevel).index(memory.level)
+    yield _gauge("omlx_memory_level", "How short memory is: 0 green, 1 yellow, 2 red.", level)
+    yield Family(
+        "omlx_memory_bytes",
+        "gauge",
+        "The terms by which memory is judged.",
+        [Sample(term.size_bytes, {"term": term.name.replace(" ", "_")}) for term in memory.terms],
+    )
+    yield _gauge("omlx_memory_waiting", "Loads that wait for memory, or were refused of late.", len(memory.waiting))
+    yield Family("omlx_memory_swaps_total", "counter", "Models that made way for another one.", [Sample(memory.swaps)])
 
 
 def _cache(models: Iterable[ModelCacheFigures]) -> Iterable[Family]:

@@ -40,6 +40,7 @@ _TYPES = (
     api.UnloadBody,
     api.PullBody,
     api.SlotReply,
+    api.LoadEstimate,
     api.Done,
     api.PullProgress,
     cache.CacheStats,

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from omlx_cli.contract.api import (
     DaemonInfo,
     Health,
+    LoadEstimate,
     ModelDetail,
     ModelInfo,
     PullEvent,
@@ -95,6 +96,10 @@ class Slots(Protocol):
 
     async def load(self, name: str, ttl_s: float | None) -> SlotInfo:
         """Load a model and return its row when it is ready. Raises OmlxError."""
+        ...
+
+    async def estimate(self, name: str) -> LoadEstimate:
+        """Return what a load would take and whether it would fit; nothing is loaded. Raises OmlxError."""
         ...
 
     async def unload(self, name: str, force: bool) -> None:

@@ -71,6 +71,7 @@ class MemoryControl:
 
     async def make_room(self, slot: Slot) -> Grant | None:
         """Return what a load may take, once it is free; None where nobody wants it any more. Raises OmlxError."""
+        self._governor.wake()
         return await self._maker.make(slot, lambda: slot.unwanted is None)
 
     def loaded(self, slot: Slot, grant: Grant) -> None:

@@ -51,6 +51,7 @@ class Governor:
         self._clock = clock
         self._patience_s = patience_s
         self._gauge = Gauge()
+        self._awake = asyncio.Event()
         self._red_samples = 0
         self._trimmed_s: dict[int, float] = {}
         self._kv_limits: dict[int, int] = {}
@@ -72,17 +73,21 @@ class Governor:
         )
 
     async def run(self) -> None:
-        """Look twice a second, until cancelled."""
+        """Look twice a second while there are models, until cancelled."""
         while True:
+            if self.level is MemoryLevel.GREEN and not any(slot.worker or slot.is_live for slot in self._slots()):
+                self._awake.clear()
+                await self._awake.wait()
             self.look()
             await asyncio.sleep(PERIOD_S)
 
+    def wake(self) -> None:
+        """Begin to look, as a model is on its way."""
+        self._awake.set()
+
     def look(self) -> None:
         """Measure, and do what the level asks for."""
-        slots = self._slots()
-        if not slots and self.level is MemoryLevel.GREEN:
-            return
-        room = self._room()
+        slots, room = self._slots(), self._room()
         judgement = self._gauge.update(self._signals(room))
         self._caches.limit_hot(self._hot_budget(room))
         self._share_kv(room)

@@ -9,6 +9,10 @@ from omlx_cli.contract.api import (
     DaemonInfo,
     DaemonState,
     Health,
+    LoadEstimate,
+    MemoryLevel,
+    MemoryStatus,
+    MemoryTerm,
     ModelDetail,
     ModelInfo,
     PullDone,
@@ -285,6 +289,22 @@ class OneSlot:
             raise OmlxError(Code.INSUFFICIENT_MEMORY, "huge needs 90 GB and 8 GB are free", retry_after_s=1.5)
         return slot(name)
 
+    async def estimate(self, name: str) -> LoadEstimate:
+        """Weigh a model of 90 GB, or of one byte."""
+        if name != "huge":
+            return LoadEstimate(model=name, needed_bytes=1, room_bytes=8, fits=True, verdict=f"{name} would fit")
+        weights = MemoryTerm(name="weights", size_bytes=90)
+        return LoadEstimate(
+            model=name,
+            needed_bytes=90,
+            room_bytes=8,
+            fits=False,
+            verdict="huge would not fit at all",
+            advice="use a smaller model",
+            need=(weights,),
+            have=(MemoryTerm(name="limit", size_bytes=8, note="memory.limit"),),
+        )
+
     async def unload(self, name: str, force: bool) -> None:
         """Remember the call; a pinned model stays."""
         self.calls.append(("unload", name, force))
@@ -316,7 +336,14 @@ class StillDaemon:
 
     def status(self) -> Status:
         """Return the picture."""
-        return Status(daemon=self.info(), models=(slot(),), running=1)
+        memory = MemoryStatus(
+            level=MemoryLevel.YELLOW,
+            reasons=("models take 85% of memory.limit",),
+            terms=(MemoryTerm(name="hot tiers", size_bytes=5),),
+            waiting=("moon waits for 5 GB: sky is busy",),
+            swaps=2,
+        )
+        return Status(daemon=self.info(), models=(slot(),), running=1, memory=memory)
 
     async def reload(self) -> ReloadReply:
         """Answer what is planned."""

@@ -54,6 +54,10 @@ def test_the_daemons_figures(served: Served) -> None:
     assert value(found, "omlx_models_in_memory") == 1
     assert value(found, "omlx_requests_running", model="sky") == 0
     assert value(found, "omlx_model_size_bytes", model="sky") == 98_400_000
+    assert value(found, "omlx_memory_level") == 1
+    assert value(found, "omlx_memory_bytes", term="hot_tiers") == 5
+    assert value(found, "omlx_memory_waiting") == 1
+    assert value(found, "omlx_memory_swaps_total") == 2
 
 
 def test_every_family_says_what_it_is_and_no_sample_comes_twice(served: Served) -> None:

@@ -51,6 +51,21 @@ def test_load(served: Served, ttl: str, ttl_s: float | None) -> None:
     assert served.slots.calls[-1] == ("load", "sky", ttl_s)
 
 
+def test_an_estimate_loads_nothing(served: Served) -> None:
+    before = list(served.slots.calls)
+    found = post(served, routes.ESTIMATE, api.LoadEstimate, model="huge")
+    assert (found.fits, found.needed_bytes, found.advice) == (False, 90, "use a smaller model")
+    assert found.have[0].note == "memory.limit"
+    assert post(served, routes.ESTIMATE, api.LoadEstimate, model="sky").fits
+    assert served.slots.calls == before
+
+
+def test_the_status_tells_the_terms_of_memory(served: Served) -> None:
+    memory = get(served, routes.STATUS, api.Status).memory
+    assert (memory.level, memory.swaps) == (api.MemoryLevel.YELLOW, 2)
+    assert memory.waiting == ("moon waits for 5 GB: sky is busy",)
+
+
 def test_unload_pin_unpin_remove(served: Served) -> None:
     post(served, routes.UNLOAD, api.Done, model="sky", force=True)
     post(served, routes.PIN, api.Done, model="sky")

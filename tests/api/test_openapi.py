@@ -50,7 +50,7 @@ def test_fuzzed(socket_folder: Path, tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "Tested: 33" in done.stdout
+        assert "Tested: 34" in done.stdout
         assert len(served.inference.requests) > 100
         assert served.inference.started == served.inference.closed
         assert served.ask("GET", "/health").status == 200

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+PERIOD_S = 0.4
+"""Readings closer together are one: in a moment, a single wait would look like standing still."""
 _KINDS = ("some", "full")
 
 
@@ -17,25 +19,25 @@ class Stalls:
     def __init__(self, files: Sequence[Path], clock: Callable[[], float]) -> None:
         self._files = files
         self._clock = clock
-        self._last = [dict.fromkeys(_KINDS, 0)] * len(files)
-        self._last_s = 0.0
-        self.read()
+        self._last = [_counters(file) for file in files]
+        self._last_s = clock()
+        self._shares = (0.0, 0.0)
 
     def read(self) -> tuple[float, float]:
-        """Return the worst shares of `some` and `full` since the last call; zeros where nothing is told."""
-        now_s, counters = self._clock(), [_counters(file) for file in self._files]
-        elapsed_us = (now_s - self._last_s) * 1e6
-        shares = [
-            tuple(
-                max(0.0, (now[kind] - last[kind]) / elapsed_us) if kind in now and elapsed_us > 0 else 0.0
-                for kind in _KINDS
-            )
-            for now, last in zip(counters, self._last, strict=True)
-        ]
-        self._last, self._last_s = [{**dict.fromkeys(_KINDS, 0), **now} for now in counters], now_s
-        some = max((share[0] for share in shares), default=0.0)
-        full = max((share[1] for share in shares), default=0.0)
-        return min(1.0, some), min(1.0, full)
+        """Return the worst shares of `some` and `full` of late; zeros where nothing is told."""
+        elapsed_s = self._clock() - self._last_s
+        if elapsed_s >= PERIOD_S:
+            now = [_counters(file) for file in self._files]
+            some, full = (_worst(kind, self._last, now) / (elapsed_s * 1e6) for kind in _KINDS)
+            self._shares = min(1.0, some), min(1.0, full)
+            self._last, self._last_s = now, self._last_s + elapsed_s
+        return self._shares
+
+
+def _worst(kind: str, before: Sequence[dict[str, int]], after: Sequence[dict[str, int]]) -> int:
+    """Return the microseconds of the file that grew most; one that appears or vanishes did not grow."""
+    pairs = zip(before, after, strict=True)
+    return max((new[kind] - old[kind] for old, new in pairs if kind in old and kind in new), default=0)
 
 
 def _counters(file: Path) -> dict[str, int]:
