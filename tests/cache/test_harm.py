@@ -165,8 +165,9 @@ def test_a_disk_that_refuses_a_write_in_its_middle_leaves_nothing_and_serves_on(
         worker.serve(PROMPT)
         assert worker.store.flush(30).parts == 0
         assert worker.serve(PROMPT) == {"hot": 1499}
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
-    assert len(caplog.records) == 1
+        assert worker.store.flush(30).parts == 0
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+        assert len(caplog.records) == 1
     assert {note.errno for note in worker.ledger.of(WriteFailed) if isinstance(note, WriteFailed)} == {code}
     worker.store.tick()
     worker.serve(PROMPT)
