@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import EEXIST
@@ -125,16 +125,32 @@ class OpenBlock:
         """
         if len(buffer) < self.payload_bytes:
             raise ValueError(f"the buffer has {len(buffer)} bytes of {self.payload_bytes}")
+        starts = range(0, self.payload_bytes, _READ_BYTES)
+        self.read_pieces(buffer[start : min(start + _READ_BYTES, self.payload_bytes)] for start in starts)
+
+    def read_pieces(self, pieces: Iterable[memoryview]) -> None:
+        """Fill one piece of memory after the other, `payload_bytes` together, and verify the checksum.
+
+        The next piece is asked for when one is full. Raises BlockDamaged, after which the content means nothing;
+        OSError; ValueError for pieces that are not as long as the payload.
+        """
         state, done = xxhash.xxh3_128(), 0
-        while done < self.payload_bytes:
-            piece = buffer[done : min(done + _READ_BYTES, self.payload_bytes)]
-            count = os.preadv(self._fd, [piece], self.header.header_bytes + done)
-            if count == 0:
-                raise BlockDamaged("truncated while it was read")
-            state.update(piece[:count])
-            done += count
+        for piece in pieces:
+            self._fill(piece, done)
+            state.update(piece)
+            done += len(piece)
+        if done != self.payload_bytes:
+            raise ValueError(f"the pieces have {done} bytes, the payload {self.payload_bytes}")
         if state.hexdigest() != self.header.checksum:
             raise BlockDamaged("the payload's checksum is wrong")
+
+    def _fill(self, piece: memoryview, start: int) -> None:
+        done = 0
+        while done < len(piece):
+            count = os.preadv(self._fd, [piece[done:]], self.header.header_bytes + start + done)
+            if count == 0:
+                raise BlockDamaged("truncated while it was read")
+            done += count
 
     def touch(self) -> None:
         """Note on disk that the block was used now. Raises OSError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from pathlib import Path
 
 from omlx_daemon.coldstore import blockfile, names
@@ -28,7 +29,8 @@ class Comparer:
             with blockfile.open_block(self._space, name) as block:
                 buffer = self._codec.buffer(block.payload_bytes, bounded=False)
                 assert buffer is not None
-                block.read_into(buffer.view)
+                with closing(buffer.pieces(block.payload_bytes)) as pieces:
+                    block.read_pieces(pieces)
                 stored = self._codec.decode(name, block.header, buffer)
             start = end - (name.rows or name.tokens)
             computed = self._codec.capture(source, name.part, start, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -32,6 +33,8 @@ from omlx_daemon.worker.engine.prefixes import Compare
 log = logging.getLogger(__name__)
 
 COLD_QUEUE_BYTES = 512 << 20
+MIN_READERS, MAX_READERS = 4, 8
+"""Threads that read blocks; more than the disk and the memory can feed only take turns."""
 
 
 _PINS = "daemon"
@@ -135,6 +138,7 @@ def _cold_tier(start: CacheStart, model: str, ledger: Ledger) -> ColdTier | None
         return ColdTier(
             layout.namespace(start.namespace),
             ledger,
+            readers=max(MIN_READERS, min(MAX_READERS, (os.cpu_count() or 1) // 2)),
             queue_bytes=COLD_QUEUE_BYTES,
             batch_bytes=0,
             fsync=start.fsync,

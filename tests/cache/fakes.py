@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -38,6 +38,11 @@ class FakePayload:
 @dataclass
 class FakeBuffer:
     view: memoryview
+
+    def pieces(self, size_bytes: int) -> Generator[memoryview]:
+        half = size_bytes // 2
+        yield self.view[:half]
+        yield self.view[half:size_bytes]
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,9 @@ class FakeCodec:
             return FakePayload(digest(source))
         return FakePayload(pack(source[start:end]))
 
+    def gather(self, source: object, start: int, end: int) -> None:
+        assert isinstance(source, list)
+
     def settle(self, payloads: Sequence[Payload]) -> None:
         pass
 
@@ -108,6 +116,7 @@ class FakeCodec:
         return FakeBuffer(memoryview(bytearray(size_bytes)))
 
     def decode(self, name: BlockName, header: Header, buffer: Buffer) -> FakePayload:
+        assert isinstance(buffer, FakeBuffer)
         if [tensor.name for tensor in header.tensors] != ["rows"]:
             raise Unusable("other tensors")
         return FakePayload(bytes(buffer.view[: header.payload_bytes]))

@@ -72,6 +72,7 @@ def fetch(tier: Tier, name: BlockName) -> bytes | Failure:
     tier.load(name, FakeBuffer(memoryview(bytearray(4096))), outcomes.put)
     outcome = outcomes.get(timeout=30)
     if isinstance(outcome, Loaded):
+        assert isinstance(outcome.buffer, FakeBuffer)
         return bytes(outcome.buffer.view[: outcome.header.payload_bytes])
     return outcome
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,7 +29,7 @@ class NotAlive(Unusable):
 
 
 class Payload(Protocol):
-    """One part of one block: evaluated, contiguous, never changed. Any thread may read its tensors."""
+    """One part of one block: evaluated, contiguous, never changed. Any thread may ask for its tensors."""
 
     @property
     def nbytes(self) -> int:
@@ -37,16 +37,18 @@ class Payload(Protocol):
         ...
 
     def tensors(self) -> Sequence[Tensor]:
-        """Return the tensors as they are stored, without copying."""
+        """Return the tensors as they are stored. Raises OSError where they cannot be had."""
         ...
 
 
 class Buffer(Protocol):
     """Memory that a reader fills with a file's payload."""
 
-    @property
-    def view(self) -> memoryview:
-        """The writable bytes."""
+    def pieces(self, size_bytes: int) -> Generator[memoryview]:
+        """Yield memory to fill, piece after piece, `size_bytes` together; one piece is done when the next is asked for.
+
+        Close it when giving up half-way. Any thread; raises OSError.
+        """
         ...
 
 
@@ -88,6 +90,13 @@ class Codec(Protocol):
 
         The copy is made by the next `settle`. Raises NotAlive where the rows are not there,
         Unusable where they are not what they should be.
+        """
+        ...
+
+    def gather(self, source: object, start: int, end: int) -> None:
+        """Expect captures of tokens parts within the rows [start, end), until the next `settle`.
+
+        Raises as `capture` does.
         """
         ...
 

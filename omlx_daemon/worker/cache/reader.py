@@ -7,7 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from omlx_daemon.coldstore import blockfile, metadata
@@ -66,7 +66,8 @@ class Reader:
         started = time.monotonic()
         try:
             with blockfile.open_block(self._space, name) as block:
-                block.read_into(buffer.view)
+                with closing(buffer.pieces(block.payload_bytes)) as pieces:
+                    block.read_pieces(pieces)
                 with suppress(OSError):
                     block.touch()
                 return Loaded(name, block.header, buffer, time.monotonic() - started)

@@ -81,11 +81,10 @@ class Recorder:
     def _token_parts(self, source: object, places: list[Place]) -> list[Block]:
         if not self._codec.needs.tokens:
             return []
-        return [
-            self._capture(source, place, Part.TOKENS, place.start)
-            for place in places
-            if self._shelf.lookup(place.hash, Part.TOKENS) is None
-        ]
+        wanted = [place for place in places if self._shelf.lookup(place.hash, Part.TOKENS) is None]
+        if len(wanted) > 1:
+            self._codec.gather(source, wanted[0].start, wanted[-1].end)
+        return [self._capture(source, place, Part.TOKENS, place.start) for place in wanted]
 
     def _checkpoint_parts(self, source: object, stop: int, position: int, taken: list[Block]) -> list[Block]:
         needs = self._codec.needs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
@@ -17,31 +18,64 @@ from omlx_daemon.worker.backend.kv.raw import AnyStream, copied
 from omlx_daemon.worker.backend.kv.rows import Arrays
 from omlx_daemon.worker.cache.payload import Payload, Span, Unusable
 
+_RUN_PARTS = 8
+"""Placed together at most: for a moment their rows are there once more."""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    payload: Payload
+    rows: int
+    position: int
+
 
 class KvAssembly:
     """One restore. `place` and `settle` any number of times, then `finish`."""
 
-    def __init__(self, layout: KvLayout, precision: Precision, capacity_tokens: int, stream: AnyStream) -> None:
+    def __init__(
+        self, layout: KvLayout, precision: Precision, capacity_tokens: int, stream: AnyStream, gathers: bool = False
+    ) -> None:
+        """Make room for `capacity_tokens`; with `gathers`, join neighbouring parts before they are dealt to layers."""
         self._layout, self._precision, self._capacity_tokens = layout, precision, capacity_tokens
-        self._stream = stream
+        self._stream, self._run_parts = stream, _RUN_PARTS if gathers else 1
         self._rows: dict[tuple[int, str], mx.array] = {}
+        self._placed: list[_Placed] = []
 
     def place(self, payload: Payload, rows: int, position: int) -> None:
-        """Put the first `rows` rows of a tokens part at `position`."""
-        arrays = _arrays(payload)
-        with mx.stream(self._stream):
-            for group in self._layout.groups_of(Part.TOKENS):
-                for field in group.fields:
-                    stacked = self._decoded(group, field, arrays, 0, rows)
-                    for number, leaf in enumerate(group.leaves):
-                        self._destination(leaf, field)[..., position : position + rows, :] = stacked[number]
+        """Put the first `rows` rows of a tokens part at `position`, with the next `settle`."""
+        self._placed.append(_Placed(payload, rows, position))
 
     def settle(self) -> None:
         """Finish what was placed; payloads placed so far may be reused afterwards."""
-        mx.eval(list(self._rows.values()))
+        with mx.stream(self._stream):
+            for run in self._runs():
+                self._deal(run)
+            mx.eval(list(self._rows.values()))
+        self._placed.clear()
+
+    def _runs(self) -> Iterator[list[_Placed]]:
+        """Yield what was placed, in neighbouring parts."""
+        run: list[_Placed] = []
+        for part in sorted(self._placed, key=lambda part: part.position):
+            if run and (len(run) == self._run_parts or run[-1].position + run[-1].rows != part.position):
+                yield run
+                run = []
+            run.append(part)
+        if run:
+            yield run
+
+    def _deal(self, run: list[_Placed]) -> None:
+        first, end = run[0].position, run[-1].position + run[-1].rows
+        for group in self._layout.groups_of(Part.TOKENS):
+            for field in group.fields:
+                parts = [self._decoded(group, field, _arrays(part.payload), 0, part.rows) for part in run]
+                stacked = mx.concatenate(parts, axis=2) if len(parts) > 1 else parts[0]
+                for number, leaf in enumerate(group.leaves):
+                    self._destination(leaf, field)[..., first:end, :] = stacked[number]
 
     def finish(self, position: int, windows: Sequence[Span], state: Payload | None) -> object:
         """Return the model cache that holds `position` tokens. Raises Unusable where window rows are missing."""
+        self.settle()
         caches = self._layout.fresh()
         with mx.stream(self._stream):
             self._fill_rows(caches, position)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Generator
 
 import mlx.core as mx
 
-from omlx_daemon.worker.backend.kv.raw import bytes_of
+from omlx_daemon.worker.backend.kv.memory import Export, Landing, Memory
 
 _STEP_BYTES = 64 << 10
 
 
 class StagingBuffer:
-    """Bytes of an mlx array that another thread may write. Goes back to its pool when the last user drops it."""
+    """Bytes of an mlx array that another thread may fill. Goes back to its pool when the last user drops it."""
 
-    def __init__(self, pool: BufferPool, array: mx.array) -> None:
-        self._pool = pool
+    def __init__(self, pool: BufferPool, array: mx.array, landing: Landing) -> None:
+        self._pool, self._landing = pool, landing
         self.array = array
-        self.view = bytes_of(array)
         self._in_transit = True
 
     @property
     def nbytes(self) -> int:
         """Bytes of the whole buffer."""
         return int(self.array.nbytes)
+
+    def pieces(self, size_bytes: int) -> Generator[memoryview]:
+        """Yield memory to fill, piece after piece, `size_bytes` together, from the start."""
+        return self._landing.pieces(size_bytes)
+
+    def export(self, start: int, end: int) -> Export:
+        """Return how to get at filled bytes."""
+        return self._landing.export(start, end)
 
     def keep(self) -> None:
         """Count it no longer as staging memory: a tier has taken it over."""
@@ -33,18 +41,18 @@ class StagingBuffer:
 
     def __del__(self) -> None:
         self.keep()
-        self._pool.give(self.array)
+        self._pool.give(self.array, self._landing)
 
 
 class BufferPool:
     """Free buffers, and a bound on those in transit. `take` on the engine thread, the rest on any."""
 
-    def __init__(self, limit_bytes: int, spare_bytes: int) -> None:
+    def __init__(self, memory: Memory, limit_bytes: int, spare_bytes: int) -> None:
         """Allow `limit_bytes` in transit; keep `spare_bytes` of free buffers for the next use."""
-        self._limit_bytes, self._spare_bytes = limit_bytes, spare_bytes
+        self._memory, self._limit_bytes, self._spare_bytes = memory, limit_bytes, spare_bytes
         # Re-entrant: collecting garbage under the lock may drop a buffer, and that takes the lock.
         self._lock = threading.RLock()
-        self._free: dict[int, list[mx.array]] = {}
+        self._free: dict[int, list[tuple[mx.array, Landing]]] = {}
         self._free_bytes = self._transit_bytes = 0
 
     @property
@@ -60,25 +68,22 @@ class BufferPool:
                 return None
             self._transit_bytes += size_bytes
             spare = self._free.get(size_bytes)
-            array = spare.pop() if spare else None
-            if array is not None:
+            ready = spare.pop() if spare else None
+            if ready is not None:
                 self._free_bytes -= size_bytes
-        if array is None:
-            array = mx.zeros((size_bytes,), mx.uint8)
-            mx.eval(array)
-        return StagingBuffer(self, array)
+        return StagingBuffer(self, *(ready or self._made(size_bytes)))
 
     def arrived(self, size_bytes: int) -> None:
         """Take note that a buffer is in transit no more."""
         with self._lock:
             self._transit_bytes -= size_bytes
 
-    def give(self, array: mx.array) -> None:
+    def give(self, array: mx.array, landing: Landing) -> None:
         """Take a buffer back."""
         size_bytes = int(array.nbytes)
         with self._lock:
             if self._free_bytes + size_bytes <= self._spare_bytes:
-                self._free.setdefault(size_bytes, []).append(array)
+                self._free.setdefault(size_bytes, []).append((array, landing))
                 self._free_bytes += size_bytes
 
     def clear(self) -> None:
@@ -86,3 +91,7 @@ class BufferPool:
         with self._lock:
             self._free.clear()
             self._free_bytes = 0
+
+    def _made(self, size_bytes: int) -> tuple[mx.array, Landing]:
+        array = mx.zeros((size_bytes,), mx.uint8)
+        return array, self._memory.landing(array)

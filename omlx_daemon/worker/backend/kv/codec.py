@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import mlx.core as mx
 from mlx_lm.generate import generation_stream
@@ -13,13 +14,25 @@ from omlx_daemon.coldstore.names import BlockName, Part
 from omlx_daemon.worker.backend.kv.assembly import KvAssembly
 from omlx_daemon.worker.backend.kv.buffers import BufferPool, StagingBuffer
 from omlx_daemon.worker.backend.kv.leaves import Field, Group, KvLayout, find
+from omlx_daemon.worker.backend.kv.memory import Memory, SharedMemory
 from omlx_daemon.worker.backend.kv.payloads import KvPayload, Spec, in_file_order, view
 from omlx_daemon.worker.backend.kv.precision import EXACT_BITS, Precision
 from omlx_daemon.worker.backend.kv.raw import AnyStream, stacked
 from omlx_daemon.worker.backend.kv.rows import Arrays, Rows, Source, live_rows, live_state
 from omlx_daemon.worker.cache.payload import Buffer, Needs, NotAlive, Payload, Unusable
 
-STAGING_BYTES = 128 << 20
+
+@dataclass(frozen=True)
+class Stacked:
+    """Rows [first, end) of a group's fields, each stacked over the group's leaves."""
+
+    arrays: Arrays
+    first: int
+    end: int
+
+    def rows(self, field: str, start: int, end: int) -> mx.array:
+        """Return some of the rows, in memory of their own."""
+        return mx.contiguous(self.arrays[field][:, :, start - self.first : end - self.first])
 
 
 class KvCodec:
@@ -30,13 +43,15 @@ class KvCodec:
         layout: KvLayout,
         *,
         store_bits: int = EXACT_BITS,
-        staging_bytes: int = STAGING_BYTES,
+        memory: Memory | None = None,
         stream: AnyStream = generation_stream,
     ) -> None:
-        """Store rows with `store_bits` (16, 8 or 4); `staging_bytes` bounds what is being read at a time."""
+        """Store rows with `store_bits` (16, 8 or 4) from `memory`, where mlx keeps its arrays: shared by default."""
         self._layout, self._stream = layout, stream
+        self._memory = memory or SharedMemory()
         self._precision = Precision(store_bits)
-        self._pool = BufferPool(staging_bytes, staging_bytes)
+        self._pool = BufferPool(self._memory, self._memory.staging_bytes, self._memory.staging_bytes)
+        self._gathered: dict[str, Stacked] = {}
         self._live: dict[tuple[int, int, int], Rows] = {}
         self._needs = layout.needs
 
@@ -56,22 +71,34 @@ class KvCodec:
         order = [name for name, *_ in self._specs(part, end - start)]
         return KvPayload({name: arrays[name] for name in order})
 
+    def gather(self, source: object, start: int, end: int) -> None:
+        """Expect captures of parts of the rows [start, end), until the next `settle`. Raises as `capture` does."""
+        if self._memory.gathers:
+            assert isinstance(source, Source)
+            with mx.stream(self._stream):
+                for group in self._layout.groups_of(Part.TOKENS):
+                    self._gathered[group.key] = self._stacked(source, group, start, end)
+
     def settle(self, payloads: Sequence[Payload]) -> None:
         """Make the copies that `capture` described."""
         own = [payload for payload in payloads if isinstance(payload, KvPayload)]
-        mx.eval([list(payload.arrays.values()) for payload in own])
+        with mx.stream(self._stream):
+            exports = iter(self._memory.exports([array for payload in own for array in payload.arrays.values()]))
         for payload in own:
-            payload.seal()
+            payload.seal([next(exports) for _ in payload.arrays])
         self._live.clear()
+        self._gathered.clear()
 
     def buffer(self, size_bytes: int, bounded: bool) -> StagingBuffer | None:
         """Return memory to read a file into, or None when `bounded` and too much of it is in use."""
-        return self._pool.take(size_bytes, bounded)
+        with mx.stream(self._stream):
+            return self._pool.take(size_bytes, bounded)
 
     def decode(self, name: BlockName, header: Header, buffer: Buffer) -> KvPayload:
         """Return the payload that lies in a filled buffer. Raises Unusable."""
         assert isinstance(buffer, StagingBuffer)
-        return view(header, buffer, self._specs(name.part, name.rows or name.tokens))
+        with mx.stream(self._stream):
+            return view(header, buffer, self._specs(name.part, name.rows or name.tokens))
 
     def difference(self, stored: Payload, computed: Payload, part: Part) -> float:
         """Return the distance of two payloads of one part as a share of the second; infinite for other shapes."""
@@ -83,7 +110,7 @@ class KvCodec:
 
     def assembly(self, capacity_tokens: int) -> KvAssembly:
         """Begin a model cache with room for `capacity_tokens`."""
-        return KvAssembly(self._layout, self._precision, capacity_tokens, self._stream)
+        return KvAssembly(self._layout, self._precision, capacity_tokens, self._stream, self._memory.gathers)
 
     def _values(self, payload: KvPayload, part: Part) -> Iterator[mx.array]:
         """Yield a payload's fields as they were before they were stored."""
@@ -98,6 +125,18 @@ class KvCodec:
     def _rows(self, source: Source, group: Group, start: int, end: int) -> Arrays:
         if group.window:
             start = max(start, end - group.window)
+        found = self._gathered.get(group.key)
+        if found is None or not found.first <= start < end <= found.end:
+            found = self._stacked(source, group, start, end)
+        taken = {}
+        for field in group.fields:
+            rows = found.rows(field.name, start, end)
+            for name, array in self._precision.encode(field, rows).items():
+                taken[f"{group.key}.{name}"] = array
+        return taken
+
+    def _stacked(self, source: Source, group: Group, start: int, end: int) -> Stacked:
+        """Return rows [start, end) of all the group's leaves. Raises NotAlive and Unusable."""
         slices: dict[str, list[mx.array]] = {field.name: [] for field in group.fields}
         for number in group.leaves:
             live = self._live_rows(source, number)
@@ -106,11 +145,7 @@ class KvCodec:
                 raise NotAlive(f"rows {start} to {end} of layer {self._layout.leaves[number].path[0]} are not alive")
             for field in group.fields:
                 slices[field.name].append(_checked(field, live.arrays[field.name])[0, :, low:high])
-        taken = {}
-        for field in group.fields:
-            for name, array in self._precision.encode(field, stacked(slices[field.name])).items():
-                taken[f"{group.key}.{name}"] = array
-        return taken
+        return Stacked({name: stacked(arrays) for name, arrays in slices.items()}, start, end)
 
     def _live_rows(self, source: Source, number: int) -> Rows:
         key = (id(source.caches), source.row, number)

@@ -8,7 +8,7 @@ import mlx.core as mx
 
 from omlx_daemon.coldstore.blockfile import Header, Tensor
 from omlx_daemon.worker.backend.kv.buffers import StagingBuffer
-from omlx_daemon.worker.backend.kv.raw import bytes_of
+from omlx_daemon.worker.backend.kv.memory import Export
 from omlx_daemon.worker.backend.kv.rows import Arrays
 from omlx_daemon.worker.cache.payload import Unusable
 
@@ -28,20 +28,18 @@ class KvPayload:
         self.arrays: Arrays = dict(arrays)
         # Held so that the memory below the arrays is not filled again while they live.
         self._buffer = buffer
-        self._tensors: tuple[Tensor, ...] = ()
+        self._exports: tuple[Export, ...] = ()
         self.nbytes = buffer.nbytes if buffer else sum(int(array.nbytes) for array in self.arrays.values())
         """Bytes held in memory."""
 
-    def seal(self) -> None:
-        """Take the bytes of the evaluated arrays, so that other threads never ask mlx for them."""
-        self._tensors = tuple(
-            Tensor(name, DTYPES[array.dtype], tuple(array.shape), bytes_of(array))
-            for name, array in self.arrays.items()
-        )
+    def seal(self, exports: Sequence[Export]) -> None:
+        """Take how to get at the bytes of each array, so that other threads never ask mlx for them."""
+        self._exports = tuple(exports)
 
     def tensors(self) -> Sequence[Tensor]:
-        """Return the tensors as they are stored, without copying."""
-        return self._tensors
+        """Return the tensors as they are stored. Any thread; raises OSError where they cannot be had."""
+        pairs = zip(self.arrays.items(), self._exports, strict=True)
+        return [Tensor(name, DTYPES[array.dtype], tuple(array.shape), export()) for (name, array), export in pairs]
 
 
 def in_file_order(specs: Sequence[Spec]) -> list[Spec]:
@@ -59,8 +57,7 @@ def view(header: Header, buffer: StagingBuffer, specs: Sequence[Spec]) -> KvPayl
         name: buffer.array[tensor.start : tensor.end].view(dtype).reshape(shape)
         for (name, dtype, shape), tensor in zip(specs, header.tensors, strict=True)
     }
-    mx.eval(list(arrays.values()))
     buffer.keep()
     payload = KvPayload(arrays, buffer)
-    payload.seal()
+    payload.seal([buffer.export(tensor.start, tensor.end) for tensor in header.tensors])
     return payload
