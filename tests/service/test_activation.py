@@ -6,6 +6,7 @@ import asyncio
 import ctypes
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from omlx_daemon import activation, launchd
 from omlx_daemon.idle import IdleWatch
 from omlx_daemon.listeners import listen
 from omlx_daemon.notify import Notifier
+from tests.standin.mac import Mac
 from tests.standin.machine import ROOT
 
 CALL = ctypes.CFUNCTYPE(
@@ -194,3 +196,15 @@ def test_idle_time_begins_anew_with_work_and_with_requests(busy: set[int], asked
     watch._pause_s = 0.0
     asyncio.run(watch.wait())
     assert end_s <= clock.now_s <= end_s + 4
+
+
+def test_the_stand_in_hands_listeners_over_without_a_compiler_too(tmp_path: Path) -> None:
+    mac = Mac(tmp_path, "")
+    try:
+        mac.well("start")
+        os.kill(int(mac.status()["pid"]), signal.SIGTERM)
+        mac.wait_gone()
+        assert mac.curl()["state"] == "ready"
+        assert mac.status()["address"] == f"127.0.0.1:{mac.port}"
+    finally:
+        mac.close()
