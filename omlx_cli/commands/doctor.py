@@ -9,7 +9,7 @@ import click
 
 from omlx_cli.contract.api import Reply
 from omlx_cli.contract.errors import Exit, OmlxError
-from omlx_cli.diagnosis import backend, daemon, home, service
+from omlx_cli.diagnosis import backend, daemon, home, memory, service
 from omlx_cli.diagnosis.check import Check, Verdict
 from omlx_cli.env import Env
 from omlx_cli.options import common
@@ -53,6 +53,7 @@ def _checks(env: Env) -> Iterator[Check]:
     yield home.check_home(env.paths)
     yield home.check_settings(env.paths)
     yield home.check_room(env.paths)
+    yield memory.check_memory(env.client)
     yield daemon.check_daemon(env.paths, env.client)
     try:
         server = env.settings.server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from omlx_cli import memory_table
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import Status
 from omlx_cli.contract.units import format_bytes, format_duration
@@ -27,6 +28,10 @@ def command(env: Env) -> None:
         env.output.document(status)
         return
     env.output.line(pairs(_rows(status)))
+    if status.memory.terms:
+        env.output.line(memory_table.terms(status.memory.terms))
+    for line in status.memory.waiting:
+        env.output.warn(line)
     if status.daemon.tcp_error:
         env.output.warn(status.daemon.tcp_error)
 
@@ -44,5 +49,11 @@ def _rows(status: Status) -> list[tuple[str, str]]:
         ("uptime", format_duration(daemon.uptime_s)),
         ("models", ", ".join(f"{row.name} ({row.state})" for row in status.models) or "none loaded"),
         ("requests", f"{status.running} running, {status.queued} queued, {status.requests_total} in all"),
-        ("memory", f"{format_bytes(status.memory_used_bytes)} of {format_bytes(status.memory_limit_bytes)}"),
+        ("memory", _memory(status)),
     ]
+
+
+def _memory(status: Status) -> str:
+    used = f"{format_bytes(status.memory_used_bytes)} of {format_bytes(status.memory_limit_bytes)}"
+    why = f": {', '.join(status.memory.reasons)}" if status.memory.reasons else ""
+    return f"{used}, {status.memory.level}{why}"

@@ -90,7 +90,7 @@ def test_status(daemon: StandIn, omlx: Omlx) -> None:
         "uptime    1h2m\n"
         "models    none loaded\n"
         "requests  0 running, 0 queued, 3 in all\n"
-        "memory    271 MB of 8.0 GB\n"
+        "memory    271 MB of 8.0 GB, green\n"
     )
     assert json.loads(omlx("status", "--json").out)["daemon"]["address"] == "127.0.0.1:8000"
 

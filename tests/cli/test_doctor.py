@@ -28,7 +28,7 @@ def test_a_healthy_installation(omlx: Omlx, paths: Paths) -> None:
     ran = omlx("doctor")
     assert ran.err == ""
     assert [line.split()[1] for line in ran.out.splitlines() if not line.startswith(" ")] == [
-        "python", "versions", "home", "settings", "disk", "daemon", "port", "service", "backend",
+        "python", "versions", "home", "settings", "disk", "memory", "daemon", "port", "service", "backend",
     ]  # fmt: skip
     assert ran.code == 0
     checks = json.loads(omlx("doctor", "--json").out)["checks"]
