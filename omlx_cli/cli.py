@@ -29,6 +29,8 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "unload": "Unload a model.",
         "pin": "Keep a model in memory, across restarts.",
         "unpin": "Let go of a pinned model.",
+        "requests": "List the requests that run or wait.",
+        "cancel": "Cancel requests.",
     },
     "Cache": {"cache": "Look at the KV cache, prune, check, pin and move it."},
     "Daemon": {

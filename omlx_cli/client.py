@@ -48,6 +48,10 @@ class Client:
         """Return the reply of `POST route`; `timeout_s` None waits as long as the daemon lives."""
         return _decode(self._call("POST", route, msgspec.json.encode(body), timeout_s), kind)
 
+    def delete(self, route: str, kind: type[T]) -> T:
+        """Return the reply of `DELETE route`."""
+        return _decode(self._call("DELETE", route, b"", ANSWER_TIMEOUT_S), kind)
+
     def lines(self, route: str, body: object) -> Iterator[bytes]:
         """Yield the lines of the streamed reply of `POST route`; closing the iterator hangs up."""
         data = msgspec.json.encode(body)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
-from omlx_cli.contract.units import parse_duration_s
+from omlx_cli.contract.units import parse_duration_s, parse_keep_alive_s
 
 
 class _Duration(click.ParamType[str]):
@@ -22,4 +24,21 @@ class _Duration(click.ParamType[str]):
         return value
 
 
+class _KeepAlive(click.ParamType[str]):
+    """Takes what Ollama takes, `5m`, `300`, `0` or `-1`, and hands it on as a duration."""
+
+    name = "keep-alive"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return `value` as a duration."""
+        try:
+            seconds = parse_keep_alive_s(value) if value else 0.0
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if not value:
+            return value
+        return "never" if math.isinf(seconds) else f"{round(seconds * 1000)}ms"
+
+
 DURATION = _Duration()
+KEEP_ALIVE = _KeepAlive()

@@ -9,7 +9,7 @@ from omlx_cli.contract import routes
 from omlx_cli.contract.api import LoadBody, LoadEstimate, ModelBody, SlotInfo, SlotReply
 from omlx_cli.contract.errors import Exit
 from omlx_cli.contract.units import format_bytes, format_duration
-from omlx_cli.duration import DURATION
+from omlx_cli.duration import DURATION, KEEP_ALIVE
 from omlx_cli.env import Env
 from omlx_cli.naming import model_argument
 from omlx_cli.options import common
@@ -18,9 +18,10 @@ from omlx_cli.options import common
 @click.command("load")
 @click.argument("model")
 @click.option("--ttl", type=DURATION, default="", metavar="TIME", help="Idle time it may stay: 10m, 1h30m, never.")
+@click.option("--keep-alive", type=KEEP_ALIVE, default="", metavar="TIME", help="The same, as in 5m, 300, 0 or -1.")
 @click.option("--estimate-only", is_flag=True, help="Say what it would take and whether it fits; load nothing.")
 @common
-def command(env: Env, model: str, ttl: str, estimate_only: bool) -> int:
+def command(env: Env, model: str, ttl: str, keep_alive: str, estimate_only: bool) -> int:
     """Load a model now, so that the first request does not wait.
 
     Exit code 6 where memory does not suffice, now or at all; the message lists the terms.
@@ -33,7 +34,9 @@ def command(env: Env, model: str, ttl: str, estimate_only: bool) -> int:
     """
     if estimate_only:
         return _estimate(env, model_argument(model))
-    body = LoadBody(model=model_argument(model), ttl=ttl)
+    if ttl and keep_alive:
+        raise click.UsageError("--ttl and --keep-alive are one thing; give one of them")
+    body = LoadBody(model=model_argument(model), ttl=ttl or keep_alive)
     reply = env.daemon().post(routes.LOAD, body, SlotReply, timeout_s=None)
     if env.output.as_json:
         env.output.document(reply)

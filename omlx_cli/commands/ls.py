@@ -12,6 +12,7 @@ from omlx_cli.options import common
 from omlx_cli.table import age, columns
 
 _HEADERS = ("NAME", "SIZE", "QUANT", "CONTEXT", "SOURCE", "MODIFIED")
+_ALIASES = "ALIASES"
 
 
 @click.command("ls")
@@ -28,7 +29,9 @@ def command(env: Env) -> None:
     if env.output.as_json:
         env.output.document(reply)
         return
-    env.output.line(columns(_HEADERS, [_row(model) for model in reply.models], right=("SIZE", "CONTEXT")))
+    named = any(model.aliases for model in reply.models)
+    headers, rows = (*_HEADERS, _ALIASES) if named else _HEADERS, [_row(model, named) for model in reply.models]
+    env.output.line(columns(headers, rows, right=("SIZE", "CONTEXT")))
     for model in reply.models:
         if model.problem:
             env.output.note(f"{model.name} cannot be loaded: {model.problem}")
@@ -36,8 +39,8 @@ def command(env: Env) -> None:
         env.output.note("there is no model yet; omlx pull smollm2  fetches a small one")
 
 
-def _row(model: ModelInfo) -> tuple[str, ...]:
-    return (
+def _row(model: ModelInfo, named: bool) -> tuple[str, ...]:
+    cells = (
         model.name,
         format_bytes(model.size_bytes),
         model.quantization or "-",
@@ -45,3 +48,4 @@ def _row(model: ModelInfo) -> tuple[str, ...]:
         model.source,
         age(model.modified_at) or "-",
     )
+    return (*cells, ", ".join(model.aliases) or "-") if named else cells

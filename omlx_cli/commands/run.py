@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from omlx_cli.duration import DURATION
+from omlx_cli.duration import DURATION, KEEP_ALIVE
 from omlx_cli.env import Env
 from omlx_cli.options import common
 
@@ -31,6 +31,9 @@ from omlx_cli.options import common
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="Make a random answer repeatable.")
 @click.option("--stop", multiple=True, metavar="TEXT", help="End the answer before this text; may be repeated.")
 @click.option("--ttl", type=DURATION, default="", metavar="TIME", help="Idle time the model may stay: 10m, never.")
+@click.option(
+    "--keep-alive", type=KEEP_ALIVE, metavar="TIME", help="Idle time it may stay after each answer: 5m, 300, 0 or -1."
+)
 @click.option("--raw", is_flag=True, help="Continue the prompt as it is, without the chat template.")
 @click.option("-v", "--verbose", is_flag=True, help="Print times and token counts afterwards.")
 @common

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import click
 
 from omlx_cli import memory_table
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import Status
+from omlx_cli.contract.trouble import trouble_of
 from omlx_cli.contract.units import format_bytes, format_duration
 from omlx_cli.env import Env
 from omlx_cli.options import common
@@ -30,10 +33,15 @@ def command(env: Env) -> None:
     env.output.line(pairs(_rows(status)))
     if status.memory.terms:
         env.output.line(memory_table.terms(status.memory.terms))
+    told = {f"{row.name} {row.waits}" for row in status.models}
     for line in status.memory.waiting:
-        env.output.warn(line)
+        if line not in told:
+            env.output.warn(line)
     if status.daemon.tcp_error:
         env.output.warn(status.daemon.tcp_error)
+    for row in status.models:
+        if trouble := trouble_of(row, datetime.now(UTC)):
+            env.output.warn(f"{row.name}: {trouble}")
 
 
 def _rows(status: Status) -> list[tuple[str, str]]:

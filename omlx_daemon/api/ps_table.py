@@ -6,16 +6,19 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from omlx_cli.contract.api import SlotInfo, SlotState
+from omlx_cli.contract.trouble import trouble_of
 from omlx_cli.contract.units import format_bytes, format_duration
 
 HEADER = ("NAME", "SIZE", "STATE", "PINNED", "REQUESTS", "TOK/S", "UNTIL")
 
 
 def render(slots: Iterable[SlotInfo], now: datetime) -> str:
-    """Return one line for the header and one for each slot, each ended; `now` is aware."""
+    """Return a line for the header and one for each slot, then what is wrong with whom; each ended. `now` is aware."""
+    slots = tuple(slots)
+    troubles = [f"{slot.name}: {text}\n" for slot in slots if (text := trouble_of(slot, now))]
     rows: list[Sequence[str]] = [HEADER, *(_row(slot, now) for slot in slots)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    return "".join(_line(row, widths) for row in rows)
+    return "".join([*(_line(row, widths) for row in rows), *(["\n", *troubles] if troubles else [])])
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

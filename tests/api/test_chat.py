@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -179,6 +180,44 @@ def test_template_arguments(served: Served) -> None:
 def test_client_and_priority(served: Served) -> None:
     request = request_of(served, user="agent-7", priority="interactive")
     assert (request.client, request.priority) == ("agent-7", Priority.INTERACTIVE)
+    request = request_of(served)
+    assert (request.client, request.priority, request.deadline_s) == ("127.0.0.1", Priority.NORMAL, None)
+
+
+@pytest.mark.parametrize("given", ["high", "", 1, "INTERACTIVE"])
+def test_an_unknown_class_is_refused_with_the_classes(served: Served, given: object) -> None:
+    answer = served.ask("POST", "/v1/chat/completions", {"model": "sky", "messages": ASK, "priority": given})
+    error = answer.json["error"]
+    assert (answer.status, error["param"]) == (400, "priority")
+    assert "none of interactive, normal, batch" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "deadline_s"),
+    [({"deadline_s": 2.5}, 2.5), ({"timeout": 30}, 30.0), ({"timeout": 30, "deadline_s": 2}, 2.0)],
+)
+def test_deadlines(served: Served, fields: dict[str, object], deadline_s: float) -> None:
+    assert request_of(served, **fields).deadline_s == deadline_s
+
+
+@pytest.mark.parametrize(
+    ("given", "keep_alive_s"), [("5m", 300.0), (90, 90.0), (0, 0.0), (-1, math.inf), ("-1m", math.inf), (None, None)]
+)
+def test_keep_alive(served: Served, given: object, keep_alive_s: float | None) -> None:
+    assert request_of(served, keep_alive=given).keep_alive_s == keep_alive_s
+
+
+@pytest.mark.parametrize("fields", [{"keep_alive": "soon"}, {"keep_alive": []}, {"deadline_s": 0}, {"timeout": -1}])
+def test_times_that_are_none_are_refused_by_name(served: Served, fields: dict[str, object]) -> None:
+    answer = served.ask("POST", "/v1/chat/completions", {"model": "sky", "messages": ASK, **fields})
+    assert (answer.status, answer.json["error"]["param"]) == (400, next(iter(fields)))
+
+
+def test_the_ids_of_a_request_belong_together(served: Served) -> None:
+    answer = served.ask("POST", "/v1/chat/completions", {"model": "sky", "messages": ASK, "n": 2})
+    own = answer.headers["x-request-id"]
+    assert answer.json["id"] == own.replace("req_", "chatcmpl-")
+    assert {request.id for request in served.inference.requests[-2:]} == {f"{own}.0", f"{own}.1"}
 
 
 @pytest.mark.parametrize(

@@ -42,5 +42,21 @@ def test_rows() -> None:
     )
 
 
+def test_what_is_wrong_stands_below() -> None:
+    slots = [
+        SlotInfo(
+            name="a", state=SlotState.CRASHED, error="the worker of a ended: killed by SIGKILL", crashes=3,
+            retry_at="2026-01-02T03:00:08Z", ttl_s=600,
+        ),
+        SlotInfo(name="b", state=SlotState.STUCK, ttl_s=600),
+        SlotInfo(name="c", state=SlotState.IDLE),
+    ]  # fmt: skip
+    assert ps_table.render(slots, NOW).splitlines()[4:] == [
+        "",
+        "a: the worker of a ended: killed by SIGKILL; 3 crashes so far; next start in 8s",
+        "b: it has work and makes no step; /health/ready names the request",
+    ]
+
+
 def test_nothing_loaded_is_the_header_alone() -> None:
     assert ps_table.render([], NOW) == "NAME  SIZE  STATE  PINNED  REQUESTS  TOK/S  UNTIL\n"

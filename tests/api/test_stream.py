@@ -76,3 +76,28 @@ def test_a_long_prefill_is_not_silent(socket_folder: Path, keep_alive: str) -> N
     else:
         assert comments == []
     assert lines[-2] == "data: [DONE]"
+
+
+def test_a_long_load_is_not_silent(socket_folder: Path) -> None:
+    with serving(socket_folder / "l", ServerSettings(keep_alive="20ms")) as served:
+        lines = stream(served, CHAT, {"messages": ASK, "model": "loading-slowly"}).text.splitlines()
+        text = stream(served, TEXT, {"prompt": "x", "model": "loading-slowly"}).text.splitlines()
+    for found in (lines, text):
+        assert ": loading 25%" in found
+        assert found[-2] == "data: [DONE]"
+        assert sum('"finish_reason":"stop"' in line for line in found) == 1
+
+
+def test_a_short_load_leaves_a_refusal_its_status(served: Served) -> None:
+    for stream_it in (True, False):
+        fields = {"messages": ASK, "model": "loading-in-vain", "stream": stream_it}
+        answer = served.ask("POST", CHAT, fields)
+        assert (answer.status, answer.json["error"]["code"]) == (500, "load_failed")
+
+
+def test_a_long_load_that_fails_ends_the_stream_with_one_error(socket_folder: Path) -> None:
+    with serving(socket_folder / "f", ServerSettings(keep_alive="20ms")) as served:
+        answer = stream(served, CHAT, {"messages": ASK, "model": "loading-in-vain"}).text
+    assert ": loading 25%" in answer
+    assert answer.count('"code":"load_failed"') == 1
+    assert "[DONE]" not in answer

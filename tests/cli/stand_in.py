@@ -152,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(self.rfile.read(int(self.headers["Content-Length"])))
 
+    def do_DELETE(self) -> None:
+        self._answer(b"")
+
     def _answer(self, body: bytes) -> None:
         decoded = msgspec.json.decode(body) if body else None
         canned = self.server.stand_in.answer(Seen(self.command, self.path, dict(self.headers), decoded))

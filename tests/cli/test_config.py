@@ -6,9 +6,12 @@ import json
 
 import pytest
 
+from omlx_cli.contract import routes
+from omlx_cli.contract.api import ReloadReply
+from omlx_cli.contract.errors import Code
 from omlx_cli.contract.paths import Paths
 from tests.cli.conftest import Omlx
-from tests.cli.stand_in import StandIn
+from tests.cli.stand_in import StandIn, refusal, reply
 
 
 def test_get_lists_every_setting_with_its_default(omlx: Omlx) -> None:
@@ -59,9 +62,45 @@ def test_set_through_a_symbolic_link_keeps_the_link(omlx: Omlx, paths: Paths) ->
     assert real.read_text() == "[server]\nport = 2\n"
 
 
-def test_set_says_that_a_running_daemon_needs_a_restart(omlx: Omlx, daemon: StandIn) -> None:
-    assert omlx("config", "set", "server.port", "9000").err == "omlx restart  makes the running daemon use it\n"
+def test_set_tells_the_running_daemon_and_what_is_not_in_use_yet(omlx: Omlx, daemon: StandIn) -> None:
+    told = ReloadReply(applied=("model.ttl",), next_load=("model.context_limit",), restart=("server.port",))
+    daemon.says("POST", routes.RELOAD, reply(told))
+    lines = omlx("config", "set", "server.port", "9000").err.splitlines()
+    assert lines == [
+        "model.context_limit  takes effect when a model is loaded the next time",
+        "server.port  needs  omlx restart",
+    ]
     assert omlx("config", "set", "server.port", "9000", "-q").err == ""
+    assert len(daemon.asked(routes.RELOAD)) == 2
+
+
+def test_set_warns_where_the_daemon_refuses(omlx: Omlx, paths: Paths, daemon: StandIn) -> None:
+    daemon.says("POST", routes.RELOAD, refusal(Code.INVALID_CONFIG, "server.host is open", "set a key"))
+    ran = omlx("config", "set", "model.ttl", "1h")
+    assert (ran.code, ran.err) == (0, "warning: the running daemon does not use it yet: server.host is open\n")
+    assert 'ttl = "1h"' in paths.config.read_text()
+
+
+def test_reload_says_what_is_in_use(omlx: Omlx, daemon: StandIn) -> None:
+    told = ReloadReply(applied=("model.ttl",), next_load=('models."m".kv_store_bits',), restart=("cache.dir",))
+    daemon.says("POST", routes.RELOAD, reply(told), reply(told), reply(ReloadReply()))
+    assert omlx("config", "reload").out.splitlines() == [
+        "model.ttl  is in use",
+        'models."m".kv_store_bits  takes effect when a model is loaded the next time',
+        "cache.dir  needs  omlx restart",
+    ]
+    assert json.loads(omlx("config", "reload", "--json").out)["restart"] == ["cache.dir"]
+    assert omlx("config", "reload").out == "nothing has changed\n"
+
+
+def test_reload_without_a_daemon_and_with_a_broken_file(omlx: Omlx, daemon: StandIn) -> None:
+    daemon.says("POST", routes.RELOAD, refusal(Code.INVALID_CONFIG, "config.toml: model.ttl: '10' is not a duration"))
+    ran = omlx("config", "reload")
+    assert (ran.code, ran.err) == (2, "error: config.toml: model.ttl: '10' is not a duration\n")
+
+
+def test_reload_needs_a_daemon(omlx: Omlx) -> None:
+    assert omlx("config", "reload").code == 4
 
 
 @pytest.mark.parametrize(

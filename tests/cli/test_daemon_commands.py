@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -93,6 +94,21 @@ def test_status(daemon: StandIn, omlx: Omlx) -> None:
         "memory    271 MB of 8.0 GB, green\n"
     )
     assert json.loads(omlx("status", "--json").out)["daemon"]["address"] == "127.0.0.1:8000"
+
+
+def test_status_warns_of_what_keeps_crashing(daemon: StandIn, omlx: Omlx) -> None:
+    later = (datetime.now(UTC) + timedelta(seconds=3600)).isoformat()
+    rows = (
+        SlotInfo(
+            name="a", state=SlotState.CRASHED, error="the worker of a ended: exit code 3", crashes=4, retry_at=later
+        ),
+        SlotInfo(name="b", state=SlotState.STUCK),
+        SlotInfo(name="c", state=SlotState.IDLE),
+    )
+    daemon.says("GET", routes.STATUS, reply(msgspec.structs.replace(daemon.status(), models=rows)))
+    first, second = omlx("status").err.splitlines()
+    assert first.startswith("warning: a: the worker of a ended: exit code 3; 4 crashes so far; next start in ")
+    assert second == "warning: b: it has work and makes no step; /health/ready names the request"
 
 
 def test_status_warns_of_a_port_that_is_taken(daemon: StandIn, omlx: Omlx) -> None:

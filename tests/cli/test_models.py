@@ -41,14 +41,19 @@ def test_ls(daemon: StandIn, omlx: Omlx) -> None:
     daemon.says("GET", routes.MODELS, reply(ModelsReply(models=(SMOLLM2, ODD))))
     ran = omlx("ls")
     assert ran.code == 0
-    years = ran.out.splitlines()[1].split("omlx    ")[1]
+    years = ran.out.splitlines()[1].split("omlx    ")[1].removesuffix("  smollm2")
     assert ran.out == (
-        "NAME             SIZE  QUANT  CONTEXT  SOURCE  MODIFIED\n"
-        f"smollm2:135m  98.4 MB  4-bit     8192  omlx    {years}\n"
-        "org/odd        5.0 GB  -            -  hub     -\n"
+        f"NAME             SIZE  QUANT  CONTEXT  SOURCE  {'MODIFIED'.ljust(len(years))}  ALIASES\n"
+        f"smollm2:135m  98.4 MB  4-bit     8192  omlx    {years}  smollm2\n"
+        f"org/odd        5.0 GB  -            -  hub     {'-'.ljust(len(years))}  -\n"
     )
     assert years.endswith(" years ago")
     assert ran.err == "org/odd cannot be loaded: it needs its own code\n"
+
+
+def test_ls_without_aliases_leaves_their_column_out(daemon: StandIn, omlx: Omlx) -> None:
+    daemon.says("GET", routes.MODELS, reply(ModelsReply(models=(ODD,))))
+    assert omlx("ls").out.splitlines()[0] == "NAME       SIZE  QUANT  CONTEXT  SOURCE  MODIFIED"
 
 
 def test_ls_without_models_says_how_to_get_one(daemon: StandIn, omlx: Omlx) -> None:
@@ -127,6 +132,24 @@ def test_rm_asks_on_a_terminal(daemon: StandIn, answer: str, code: int, removed:
     terminal.close()
     assert terminal.exitstatus == code
     assert len(daemon.asked(routes.REMOVE)) == removed
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "ttl"),
+    [("5m", "300000ms"), ("300", "300000ms"), ("0", "0ms"), ("-1", "never"), ("-1m", "never"), ("never", "never")],
+)
+def test_load_takes_keep_alive_as_ollama_spells_it(daemon: StandIn, omlx: Omlx, keep_alive: str, ttl: str) -> None:
+    daemon.says("POST", routes.LOAD, reply(SlotReply(model=ROW)))
+    assert omlx("load", "smollm2", "--keep-alive", keep_alive).code == 0
+    assert daemon.asked(routes.LOAD) == [{"model": "smollm2", "ttl": ttl}]
+
+
+def test_load_refuses_two_times_and_what_is_none(daemon: StandIn, omlx: Omlx) -> None:
+    ran = omlx("load", "smollm2", "--keep-alive", "5m", "--ttl", "5m")
+    assert (ran.code, ran.err.splitlines()[0]) == (2, "error: --ttl and --keep-alive are one thing; give one of them")
+    ran = omlx("load", "smollm2", "--keep-alive", "soon")
+    assert (ran.code, "write for example 5m" in ran.err) == (2, True)
+    assert daemon.asked(routes.LOAD) == []
 
 
 def test_load_says_how_long_the_model_stays(daemon: StandIn, omlx: Omlx) -> None:

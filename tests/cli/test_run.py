@@ -203,6 +203,14 @@ def test_a_ttl_is_set_by_loading_first(daemon: StandIn, omlx: Omlx) -> None:
     assert daemon.asked(routes.LOAD) == [{"model": "smollm2", "ttl": "never"}]
 
 
+def test_keep_alive_goes_with_each_request(daemon: StandIn, omlx: Omlx) -> None:
+    daemon.says("POST", CHAT, answer("a"))
+    assert omlx("run", "--keep-alive", "-1", "smollm2", "x").out == "a\n"
+    [body] = daemon.asked(CHAT)
+    assert isinstance(body, dict)
+    assert body["keep_alive"] == "never"
+
+
 def test_ctrl_c_stops_the_answer_in_130(daemon: StandIn) -> None:
     release = threading.Event()
     stuck = Canned(answer("one", " two").body, gate=lambda index: release.wait(60) if index == 2 else None)
