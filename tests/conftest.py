@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests import gemma
+from tests import weights
 
 CATALOG_NAME = "smollm2"
 
@@ -55,24 +55,31 @@ def smollm2_path(_environment: None) -> Path:
 
 @pytest.fixture(scope="session")
 def gemma3_path(_environment: None) -> Path:
-    """Return Gemma 3 270M as omlx imports it, made once and kept outside the tree."""
-    return _gemma3()[0]
+    """Return Gemma 3 270M as omlx imports it."""
+    return _made_once("gemma3", weights.make_gemma3)
 
 
 @pytest.fixture(scope="session")
-def wide_gemma3_path(_environment: None) -> Path:
-    """Return Gemma 3 270M with the same weights, no longer quantised: it loads in half the time."""
-    return _gemma3()[1]
+def wide_smollm2_path(smollm2_path: Path) -> Path:
+    """Return SmolLM2 without quantisation, in a folder called `smollm2`."""
+    return _made_once("wide/smollm2", lambda folder: weights.widen(smollm2_path, folder))
 
 
-def _gemma3() -> tuple[Path, Path]:
-    cache = cache_folder()
-    made = cache / "gemma3", cache / "gemma3-wide"
-    with exclusive(cache / "gemma3.lock"):
-        if not all(path.is_dir() for path in made):
-            with tempfile.TemporaryDirectory(dir=cache) as folder:
-                gemma.make(Path(folder), *made)
-    return made
+@pytest.fixture(scope="session")
+def wide_gemma3_path(gemma3_path: Path) -> Path:
+    """Return Gemma 3 270M without quantisation, in a folder called `gemma3`."""
+    return _made_once("wide/gemma3", lambda folder: weights.widen(gemma3_path, folder))
+
+
+def _made_once(name: str, make: Callable[[Path], Path]) -> Path:
+    """Return the model folder `name` outside the tree, moved there from where `make` leaves it."""
+    target = cache_folder() / name
+    target.parent.mkdir(exist_ok=True)
+    with exclusive(target.with_suffix(".lock")):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=cache_folder()) as folder:
+                make(Path(folder)).rename(target)
+    return target
 
 
 def cache_folder() -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -16,12 +17,17 @@ from omlx_cli.contract.paths import Paths
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from tests.e2e.conftest import Home
 
-ANSWER_TOKENS = 8
-MODEL = "smollm2"
+ANSWER_TOKENS = 6
+MODEL = "tiny"
 
 
 def story(length: int, seed: int = 0) -> list[int]:
-    """Return token ids that look like nothing in particular."""
+    """Return token ids that look like nothing in particular, for the random model: it knows bytes alone."""
+    return random.Random(seed).choices(range(256), k=length)
+
+
+def words(length: int, seed: int = 0) -> list[int]:
+    """Return such token ids for the real models."""
     return [(n * 2654435761 + seed * 97) % 40000 + 100 for n in range(length)]
 
 
@@ -52,13 +58,14 @@ class Client:
     """Speaks with the daemon of a home over its unix socket."""
 
     home: Home
+    model: str = MODEL
 
     @property
     def cache(self) -> Path:
         return self.home.path / "cache"
 
     def load(self) -> None:
-        done = self.home.run("load", MODEL, "--ttl", "never")
+        done = self.home.run("load", self.model, "--ttl", "never")
         assert done.returncode == 0, done.stderr
 
     def restart(self) -> None:
@@ -66,13 +73,13 @@ class Client:
         self.load()
 
     def ask(self, prompt: list[int], max_tokens: int = ANSWER_TOKENS, **more: object) -> Reply:
-        """Complete a prompt greedily."""
-        body = {"prompt": prompt, "max_tokens": max_tokens, "logprobs": 0, **more}
-        return reply(self.call("POST", "/v1/completions", {"model": MODEL, "temperature": 0, **body}))
+        """Complete a prompt greedily, to the full length."""
+        body = {"prompt": prompt, "max_tokens": max_tokens, "logprobs": 0, "ignore_eos": True, **more}
+        return reply(self.call("POST", "/v1/completions", {"model": self.model, "temperature": 0, **body}))
 
     def chat(self, messages: list[dict[str, str]], max_tokens: int = ANSWER_TOKENS) -> tuple[str, Reply]:
         """Answer a chat greedily; return the text too."""
-        body = {"model": MODEL, "temperature": 0, "messages": messages, "max_tokens": max_tokens, "logprobs": True}
+        body = {"model": self.model, "temperature": 0, "messages": messages, "max_tokens": max_tokens, "logprobs": True}
         found = self.call("POST", "/v1/chat/completions", body)
         return found["choices"][0]["message"]["content"], reply(found)
 
@@ -114,6 +121,24 @@ class Client:
     def continues_another(self, file: Path) -> bool:
         """Return whether a block's parent is on disk too."""
         return any(file.name.split("-")[1] == other.name[:16] for other in self.files())
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """Return the model's line of `ps`."""
+        (found,) = self.call("GET", "/omlx/v1/ps")["models"]
+        return dict(found)
+
+    def await_written(self, requested_tokens: int) -> None:
+        """Wait until the prompts of this daemon, of so many tokens together, and their answers are on disk."""
+        until(lambda: self._is_written(requested_tokens))
+
+    def _is_written(self, requested_tokens: int) -> bool:
+        row = self.row
+        if row["running"] or row["queued"]:
+            return False
+        # These figures are no older than the idle row: what the last request left behind is in them.
+        found = self.figures()
+        return bool(found["requested_tokens"] == requested_tokens and not found["cold"]["queued_parts"])
 
     def await_files(self, *lengths: int) -> None:
         """Wait until sequences of so many tokens are on disk, each in its blocks and a tail."""

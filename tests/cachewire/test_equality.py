@@ -8,58 +8,97 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.cachewire.driving import ANSWER_TOKENS, MODEL, Client, Reply, story, until
+from omlx_daemon.coldstore.names import BLOCK_TOKENS
+from tests.cachewire.driving import ANSWER_TOKENS, Client, Reply, story, until, words
 
-pytestmark = pytest.mark.model
-LENGTHS = (2, 255, 256, 257, 513)
-FEW = (2, 257)
-
-
-def ask(client: Client, length: int) -> Reply:
-    """Ask with a prompt that shares nothing with those of other lengths."""
-    return client.ask(story(length, seed=length))
+COMPANY_TOKENS = 24
 
 
-def worker_pid(client: Client) -> int:
-    (row,) = client.call("GET", "/omlx/v1/ps")["models"]
-    return int(row["pid"])
+class Trial:
+    """Prompts of some lengths, which share nothing, and what a model answered when nothing of them was stored."""
+
+    def __init__(self, client: Client, *lengths: int) -> None:
+        self._client = client
+        self._first: dict[int, Reply] = {}
+        for length in lengths:
+            reply = self._first[length] = self._ask(length)
+            assert (reply.hot, reply.cold) == (0, 0)
+
+    def again(self, tier: str, *lengths: int) -> None:
+        """Ask again, for all lengths or for some: the answers are the same and all but one token comes from `tier`."""
+        for length in lengths or self._first:
+            reply = self._ask(length)
+            assert reply.tokens == self._first[length].tokens, length
+            assert (reply.hot, reply.cold) == ((length - 1, 0) if tier == "hot" else (0, length - 1)), length
+
+    def in_company(self, length: int) -> None:
+        """Ask again while another request is answered."""
+        with ThreadPoolExecutor(1) as thread:
+            company = thread.submit(self._client.ask, words(40, seed=1), max_tokens=COMPANY_TOKENS)
+            until(lambda: self._client.row["running"] == 1)
+            self.again("hot", length)
+            assert not company.done()
+            assert company.result().computed == 40
+
+    def retry_after_an_abort(self, length: int) -> None:
+        """Hang up while a prompt of another length is computed, and ask again: it goes on where that stopped."""
+        client, prompt, files = self._client, words(length, seed=length), len(self._client.files())
+        self._first[length] = client.ask(prompt, cache_store=False, cache_salt="other")
+        with client.send("POST", "/v1/completions", {"model": client.model, "prompt": prompt, "stream": True}):
+            until(lambda: len(client.files()) > files)
+        until(lambda: client.row["running"] == 0)
+        again = self._ask(length)
+        assert again.tokens == self._first[length].tokens
+        assert BLOCK_TOKENS <= again.hot < length - 1
+
+    def _ask(self, length: int) -> Reply:
+        return self._client.ask(words(length, seed=length))
 
 
-def check(client: Client, first: dict[int, Reply], lengths: tuple[int, ...], tier: str) -> None:
-    for length in lengths:
-        again = ask(client, length)
-        assert again.tokens == first[length].tokens, length
-        assert (again.hot, again.cold) == ((length - 1, 0) if tier == "hot" else (0, length - 1)), length
-
-
-@pytest.mark.timeout(300)
-def test_an_answer_does_not_depend_on_where_its_prefix_came_from(client: Client) -> None:
-    client.load()
-    first = {length: ask(client, length) for length in LENGTHS}
-    assert all((reply.hot, reply.cold) == (0, 0) for reply in first.values())
-    check(client, first, LENGTHS, "hot")
-
-    client.restart()
-    client.await_files(*(length + ANSWER_TOKENS for length in LENGTHS))
-    check(client, first, LENGTHS, "cold")
-    check(client, first, FEW, "hot")
-
+def crash(client: Client) -> None:
     client.home.kill()
     client.load()
-    check(client, first, FEW, "cold")
 
-    assert client.home.run("unload", MODEL).returncode == 0
-    check(client, first, FEW, "cold")
 
-    os.kill(worker_pid(client), signal.SIGKILL)
-    until(lambda: not client.call("GET", "/omlx/v1/ps")["models"][0]["pid"])
-    check(client, first, FEW, "cold")
+def lose_the_worker(client: Client) -> None:
+    os.kill(client.row["pid"], signal.SIGKILL)
+    until(lambda: not client.row["pid"])
 
-    with ThreadPoolExecutor(1) as thread:
-        company = thread.submit(client.ask, story(40, seed=1), max_tokens=60, ignore_eos=True)
-        until(lambda: client.call("GET", "/omlx/v1/ps")["models"][0]["running"] == 1)
-        check(client, first, FEW, "hot")
-        assert company.result().computed == 40
+
+@pytest.mark.model
+@pytest.mark.timeout(300)
+def test_an_answer_does_not_depend_on_where_its_prefix_came_from(smollm2: Client) -> None:
+    smollm2.load()
+    trial = Trial(smollm2, 2, 255, 256, 257, 513)
+    trial.again("hot")
+    trial.in_company(257)
+    trial.retry_after_an_abort(700)
+    smollm2.restart()
+    trial.again("cold")
+    trial.again("hot", 513)
+    crash(smollm2)
+    trial.again("cold", 2, 257)
+    assert smollm2.home.run("unload", smollm2.model).returncode == 0
+    trial.again("cold", 257)
+    lose_the_worker(smollm2)
+    trial.again("cold", 257)
+
+
+@pytest.mark.model
+@pytest.mark.timeout(300)
+def test_nor_does_it_where_layers_have_windows(gemma3: Client) -> None:
+    gemma3.load()
+    trial = Trial(gemma3, 257, 511, 514)
+    trial.again("hot")
+    trial.in_company(514)
+    trial.retry_after_an_abort(770)
+    gemma3.restart()
+    trial.again("cold")
+    later = Trial(gemma3, 256)
+    gemma3.await_written(257 + 511 + 514 + 770 + 256)
+    crash(gemma3)
+    later.again("cold")
+    trial.again("cold", 514)
 
 
 def test_salts_share_nothing_and_an_unstored_request_leaves_nothing(client: Client) -> None:

@@ -17,8 +17,6 @@ from omlx_daemon.core.options import Options
 from omlx_daemon.models.namespaces import Namespaces
 from tests.cachewire.driving import ANSWER_TOKENS, MODEL, Client, story
 
-pytestmark = pytest.mark.model
-
 
 def replace(file: Path, content: bytes) -> None:
     """Put another file in the place of one that may be linked to elsewhere."""

@@ -14,10 +14,9 @@ from omlx_cli.contract import routes
 from tests.cachewire.driving import ANSWER_TOKENS, Client, story, until
 from tests.e2e.conftest import make_home
 
-pytestmark = pytest.mark.model
 PROMPT = story(40)
-BLOCK_BYTES = 12 << 20
-"""About what a block of SmolLM2 takes in float32."""
+BLOCK_BYTES = 4 << 20
+"""About what a block of the random model takes."""
 
 
 def configure(client: Client, text: str) -> None:
@@ -54,12 +53,12 @@ def test_a_directory_that_cannot_be_made_leaves_the_memory_until_it_can(client: 
     assert client.ask(PROMPT).cold == 39
 
 
-def test_a_second_daemon_on_one_directory_keeps_to_memory(client: Client, tmp_path: Path, smollm2_path: Path) -> None:
+def test_a_second_daemon_on_one_directory_keeps_to_memory(client: Client, tmp_path: Path, tiny_path: Path) -> None:
     client.load()
     client.ask(PROMPT)
     client.await_files(40 + ANSWER_TOKENS)
     (tmp_path / "other").mkdir()
-    other = Client(make_home(tmp_path / "other", smollm2_path))
+    other = Client(make_home(tmp_path / "other", tiny_path))
     configure(other, f'dir = "{client.cache}"')
     try:
         other.load()
@@ -106,7 +105,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """Return the mount point of a file system with room for one block."""
     path = tmp_path / "disk"
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(path)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=7m", "tmpfs", str(path)]
     if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this system lets no test mount a file system")
     yield path

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import mlx.core as mx
@@ -80,11 +82,21 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
-def write_model(folder: Path, family: str = "llama", *, bits: int = 0, dtype: mx.Dtype = mx.float32) -> Path:
-    """Write a random model of `family`; the same one every time. `bits` quantises its layers."""
+def write_model(
+    folder: Path,
+    family: str = "llama",
+    *,
+    bits: int = 0,
+    dtype: mx.Dtype = mx.float32,
+    sizes: Mapping[str, int] = MappingProxyType({}),
+) -> Path:
+    """Write a random model of `family`, of other `sizes` where some are given; the same one every time.
+
+    `bits` quantises its layers.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     module = importlib.import_module(f"mlx_lm.models.{family}")
-    config: dict[str, Any] = {"model_type": family, **CONFIGS[family], "eos_token_id": END}
+    config: dict[str, Any] = {"model_type": family, **CONFIGS[family], **sizes, "eos_token_id": END}
     mx.random.seed(7)
     model = module.Model(module.ModelArgs.from_dict(config))
     # Larger weights than the initial ones, so that the likeliest token is clearly ahead.
