@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -43,9 +44,11 @@ class Life:
         """Let one thing happen, and check."""
         self.steps += 1
         self.bench.clock.go(self.chance.random() * 3)
-        acts = [self.store, self.touch, self.crash, self.strew, self.squeeze, self.restart, self.damage, self.prune]
-        weights = [80, 12, 2, 1, 2, 0.3, 1, 0.2]
-        self.chance.choices(acts, weights)[0]()
+        acts = {
+            self.store: 80.0, self.touch: 12, self.crash: 2, self.strew: 1, self.squeeze: 2, self.restart: 0.3,
+            self.damage: 1, self.prune: 0.2, self.meddle: 0.5,
+        }  # fmt: skip
+        self.chance.choices(list(acts), list(acts.values()))[0]()
         self.check()
 
     def check(self) -> None:
@@ -101,8 +104,13 @@ class Life:
             self.foreign.append(place / f"foreign-{self.steps}")
             self.foreign[-1].write_bytes(bytes(self.chance.randrange(50_000)))
         else:
-            self.foreign.pop(0).unlink()
-        self.bench.ledger.rescan()
+            self.foreign.pop(0).unlink(missing_ok=True)
+        self.look()
+
+    def look(self) -> None:
+        """Let the ledger see what happened behind its back."""
+        self.bench.ledger._scan_again_at_s = 0.0
+        self.bench.ledger.look()
 
     def squeeze(self) -> None:
         """Let other programs take or give back space; upkeep answers."""
@@ -128,6 +136,17 @@ class Life:
             else:
                 self.bench.path(model, name).unlink(missing_ok=True)
                 self.bench.ledger.missing(MODELS[model], [name.filename])
+
+    def meddle(self) -> None:
+        """Remove blocks, or a whole namespace, without a word to the ledger; it may go on for a while like that."""
+        model = self.chance.choice(list(MODELS))
+        if self.chance.random() < 0.1:
+            shutil.rmtree(self.bench.directory(model))
+            self.bench.ledger.attach(model, MODELS[model], model, {})
+        for name in self.tips[model][-5:]:
+            self.bench.path(model, name).unlink(missing_ok=True)
+        if self.chance.random() < 0.5:
+            self.look()
 
     def prune(self) -> None:
         """Prune some."""
