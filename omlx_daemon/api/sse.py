@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ DONE = b"[DONE]"
 
 def frame(payloads: Sequence[bytes]) -> bytes:
     """Return one `data:` event for each payload; a payload is one line."""
-    return b"".join(b"data: " + payload + b"\n\n" for payload in payloads)
+    return b"".join([b"data: %b\n\n" % payload for payload in payloads])
 
 
 def comment(text: str) -> bytes:
@@ -24,15 +25,22 @@ def comment(text: str) -> bytes:
 
 
 class EventStream:
-    """One event stream being written. `keep_alive_s` is the longest silence; infinity and 0 are no limit."""
+    """One event stream being written. `keep_alive_s` is the longest silence; infinity and 0 are no limit.
+
+    From `start` to `finish` or `close`, a comment that says `doing` ends a silence that lasts too long.
+    """
 
     def __init__(self, send: Send, keep_alive_s: float) -> None:
+        self.doing = "waiting"
         self._writer = ResponseWriter(send, f"{EVENT_STREAM_TYPE}; charset=utf-8")
         self._keep_alive_s = keep_alive_s or math.inf
+        self._keeper: asyncio.Task[None] | None = None
 
     async def start(self, extra: Headers = ()) -> None:
         """Send the headers, the `extra` ones last."""
         await self._writer.start(extra)
+        if not math.isinf(self._keep_alive_s):
+            self._keeper = asyncio.create_task(self._keep_alive())
 
     async def write(self, payloads: Sequence[bytes]) -> None:
         """Send `payloads` as events, in one write."""
@@ -40,20 +48,22 @@ class EventStream:
 
     async def finish(self, payloads: Sequence[bytes] = ()) -> None:
         """Send the last events and end the response."""
+        self.close()
         await self._writer.finish(frame(payloads))
 
-    async def comment(self, text: str) -> None:
-        """Send a comment."""
-        await self._writer.write(comment(text))
+    async def comment(self) -> None:
+        """Say in a comment what it is `doing`."""
+        await self._writer.write(comment(self.doing))
 
-    @property
-    def patience_s(self) -> float | None:
-        """Seconds until the silence is too long; None where it may last."""
-        if math.isinf(self._keep_alive_s):
-            return None
-        return max(0.0, self._keep_alive_s - self._writer.silence_s)
+    def close(self) -> None:
+        """Send nothing more."""
+        if self._keeper is not None:
+            self._keeper.cancel()
 
-    async def keep_alive(self, text: str) -> None:
-        """Send a comment if the silence has lasted too long."""
-        if self.patience_s == 0.0:
-            await self._writer.write(comment(text))
+    async def _keep_alive(self) -> None:
+        while True:
+            left_s = self._keep_alive_s - self._writer.silence_s
+            if left_s <= 0:
+                await self.comment()
+            else:
+                await asyncio.sleep(left_s)

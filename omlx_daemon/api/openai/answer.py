@@ -93,8 +93,9 @@ class Answer:
         out = EventStream(send, self._keep_alive_s)
         reuse = await self._reuse(feed, events)
         await out.start(reuse.headers() if reuse else ())
+        out.doing = _doing(events)
         if any(isinstance(event, Loading) for _, event in events):
-            await out.comment(_doing(events))
+            await out.comment()
         try:
             await self._write(feed, events, chunks, out)
         except ClientGone:
@@ -103,6 +104,8 @@ class Answer:
             await out.finish([_error_payload(self._reworded(error.body))])
         except Exception as error:  # noqa: BLE001 - the status is sent: the error travels in the stream
             await out.finish([_error_payload(errors.internal(scope, error))])
+        finally:
+            out.close()
 
     async def _reuse(self, feed: Feed[Event], events: Events) -> Reuse | None:
         """Return what the caches held, if it is known soon; `events` grows by what came meanwhile.
@@ -125,24 +128,23 @@ class Answer:
 
     async def _write(self, feed: Feed[Event], events: Events, chunks: Chunks, out: EventStream) -> None:
         payloads = chunks.opening()
-        doing = "waiting"
         left = len(self._job.requests)
         while True:
             for index, event in events:
                 if isinstance(event, Failed):
                     await out.write(payloads)
                     raise OmlxError.of(event.error)
-                payloads += chunks.chunks(index, event)
-                doing = _progress(event) or doing
+                if made := chunks.chunks(index, event):
+                    payloads += made
+                else:
+                    out.doing = _progress(event) or out.doing
                 left -= isinstance(event, Finished)
             if not left:
                 break
             if payloads:
                 await out.write(payloads)
-            else:
-                await out.keep_alive(doing)
             _raise_end(feed)
-            payloads, events = [], await feed.batch(out.patience_s)
+            payloads, events = [], await feed.batch()
         await out.finish([*payloads, *chunks.closing(), DONE])
 
 
