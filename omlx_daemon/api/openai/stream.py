@@ -18,6 +18,7 @@ from omlx_daemon.core.events import Event, Finished, Reasoning, Text, ToolCall, 
 Choice = ChatChunkChoice | TextChoice
 
 _ENCODER = msgspec.json.Encoder()
+_MARK = "\0"
 
 
 class Chunks(ABC):
@@ -29,6 +30,8 @@ class Chunks(ABC):
         self._job = job
         self._created = created
         self._usages = [Usage()] * len(job.requests)
+        self._around = [self._cut(self._piece(index, _MARK)) for index in range(len(job.requests))]
+        """What stands before and after the text in a chunk that holds a piece of text alone."""
 
     def opening(self) -> list[bytes]:
         """Return the chunks that come before any token."""
@@ -36,6 +39,9 @@ class Chunks(ABC):
 
     def chunks(self, index: int, event: Event) -> list[bytes]:
         """Return the chunks that `event` of sequence `index` makes; none where it says nothing about the answer."""
+        if isinstance(event, Text) and event.text and not event.logprobs:
+            before, after = self._around[index]
+            return [before + _ENCODER.encode(event.text) + after]
         if isinstance(event, Finished):
             self._usages[index] = event.usage
         choice = self._choice(index, event)
@@ -48,8 +54,17 @@ class Chunks(ABC):
         return [_ENCODER.encode(self._chunk([], usage_reply(self._usages, self._job.choices)))]
 
     @abstractmethod
+    def _piece(self, index: int, text: str) -> Choice:
+        """Return a piece of text of choice `index`."""
+
+    @abstractmethod
     def _choice(self, index: int, event: Event) -> Choice | None:
         """Return what `event` adds to choice `index`."""
+
+    def _cut(self, choice: Choice) -> tuple[bytes, bytes]:
+        # Nothing that comes from a client follows the text, so the last mark is ours.
+        before, _, after = self._encode(choice).rpartition(_ENCODER.encode(_MARK))
+        return before, after
 
     def _encode(self, choice: Choice) -> bytes:
         return _ENCODER.encode(self._chunk([choice], None if self._job.include_usage else UNSET))
@@ -79,11 +94,14 @@ class ChatChunks(Chunks):
         delta = Delta(role="assistant", content="")
         return [self._encode(ChatChunkChoice(index=index, delta=delta)) for index in range(len(self._job.requests))]
 
+    def _piece(self, index: int, text: str) -> ChatChunkChoice:
+        return ChatChunkChoice(index=index, delta=Delta(content=text))
+
     def _choice(self, index: int, event: Event) -> Choice | None:
         match event:
-            case Text() if event.text or event.logprobs:
-                logprobs = chat_logprobs(event.logprobs) if event.logprobs else None
-                return ChatChunkChoice(index=index, delta=Delta(content=event.text), logprobs=logprobs)
+            case Text() if event.logprobs:
+                delta = Delta(content=event.text)
+                return ChatChunkChoice(index=index, delta=delta, logprobs=chat_logprobs(event.logprobs))
             case Reasoning() if event.text:
                 return ChatChunkChoice(index=index, delta=Delta(reasoning_content=event.text))
             case ToolCall():
@@ -108,9 +126,12 @@ class TextChunks(Chunks):
         super().__init__(job, created)
         self._offsets = [0] * len(job.requests)
 
+    def _piece(self, index: int, text: str) -> TextChoice:
+        return TextChoice(index=index, text=text)
+
     def _choice(self, index: int, event: Event) -> Choice | None:
         match event:
-            case Text() if event.text or event.logprobs:
+            case Text() if event.logprobs:
                 return self._text(index, event)
             case Finished():
                 return TextChoice(index=index, text="", finish_reason=event.reason.value)
@@ -119,7 +140,7 @@ class TextChunks(Chunks):
 
     def _text(self, index: int, event: Text) -> TextChoice:
         alternatives = self._job.requests[index].sampling.logprobs
-        if alternatives is None or not event.logprobs:
+        if alternatives is None:
             return TextChoice(index=index, text=event.text)
         logprobs = text_logprobs(event.logprobs, self._offsets[index], alternatives)
         self._offsets[index] += sum(len(token) for token in logprobs.tokens)
