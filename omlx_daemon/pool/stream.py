@@ -10,8 +10,10 @@ from omlx_cli.contract.errors import Code, ErrorBody
 from omlx_daemon.core.events import Event, Failed, Queued, Reasoning, Terminal, Text
 from omlx_daemon.pool.joining import joined
 
+BEHIND_EVENTS = 8
+"""A reader that is further behind gets neighbouring pieces joined."""
 MAX_PENDING_EVENTS = 256
-MAX_PENDING_CHARACTERS = 4 << 20
+MAX_PENDING_CHARACTERS = 1 << 20
 _TOO_SLOW = ErrorBody(
     code=Code.CANCELLED, message="the answer was read too slowly and has been stopped", hint="read the stream faster"
 )
@@ -33,7 +35,8 @@ class RequestStream:
         """Called once, when the request has ended in its worker."""
         self._cancel = cancel
         self._events: deque[Event] = deque()
-        self._wake = asyncio.Event()
+        self._reader: asyncio.Future[None] | None = None
+        """Wakes who waits for the next event; there is one reader."""
         self._closed = False
 
     def push(self, event: Event) -> bool:
@@ -74,8 +77,10 @@ class RequestStream:
         while not self._events:
             if self._closed:
                 raise StopAsyncIteration
-            self._wake.clear()
-            await self._wake.wait()
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        if len(self._events) > BEHIND_EVENTS:
+            self._events = deque(joined(self._events))
         return self._events.popleft()
 
     def _give(self, event: Event) -> None:
@@ -83,7 +88,10 @@ class RequestStream:
             return
         self._events.append(event)
         self._closed = isinstance(event, Terminal)
-        self._wake.set()
+        if self._reader is not None:
+            if not self._reader.done():
+                self._reader.set_result(None)
+            self._reader = None
         if len(self._events) >= MAX_PENDING_EVENTS and not self._closed:
             self._compact()
 

@@ -258,9 +258,9 @@ class Worker:
             self._started.exception()
 
     def _dispatch(self, events: Events) -> None:
+        if any(_is_step(event) for _, event in events.items):
+            self._stepped()
         for request_id, event in events.items:
-            if _is_step(event):
-                self._stepped()
             stream = self._streams.get(request_id)
             if stream is None:
                 continue

@@ -12,7 +12,7 @@ from omlx_daemon.core.events import Event, Failed, Prefill, Reasoning, Text, Too
 from omlx_daemon.pool.backoff import SHORT_LIFE_S, Backoff
 from omlx_daemon.pool.joining import joined
 from omlx_daemon.pool.settings import PoolSettings
-from omlx_daemon.pool.stream import MAX_PENDING_EVENTS, RequestStream
+from omlx_daemon.pool.stream import BEHIND_EVENTS, MAX_PENDING_EVENTS, RequestStream
 from omlx_daemon.pool.worker_log import LINES_PER_MINUTE, MAX_LINE_CHARACTERS, LineBudget, LineSplitter
 from tests.pool.doubles import FINISHED, Clock
 
@@ -69,6 +69,37 @@ def test_a_slow_reader_loses_nothing_and_the_queue_stays_small() -> None:
         assert "".join(event.text for event in texts) == "".join(f"{i} " for i in range(10_000))
         assert [token for event in texts for token in event.token_ids] == list(range(10_000))
         assert events[-1] == FINISHED
+
+    asyncio.run(main())
+
+
+def test_a_reader_that_keeps_up_gets_every_event_as_it_was_said() -> None:
+    async def main() -> None:
+        stream = RequestStream("r", lambda stream: pytest.fail("cancelled"))
+        said = [Text(text=f"{i} ", token_ids=(i,)) for i in range(100)]
+        reading = asyncio.create_task(anext(stream))
+        for start in range(0, 100, BEHIND_EVENTS):
+            await asyncio.sleep(0)
+            for event in said[start : start + BEHIND_EVENTS]:
+                stream.push(event)
+            heard = [await reading, *[await anext(stream) for _ in said[start + 1 : start + BEHIND_EVENTS]]]
+            assert heard == said[start : start + BEHIND_EVENTS]
+            reading = asyncio.create_task(anext(stream))
+        stream.push(FINISHED)
+        assert await reading == FINISHED
+
+    asyncio.run(main())
+
+
+def test_a_reader_that_is_behind_gets_the_text_joined() -> None:
+    async def main() -> None:
+        stream = RequestStream("r", lambda stream: pytest.fail("cancelled"))
+        for i in range(BEHIND_EVENTS + 1):
+            stream.push(Text(text=f"{i} ", token_ids=(i,)))
+        stream.push(FINISHED)
+        events = [event async for event in stream]
+        numbers = range(BEHIND_EVENTS + 1)
+        assert events == [Text(text="".join(f"{i} " for i in numbers), token_ids=tuple(numbers)), FINISHED]
 
     asyncio.run(main())
 
