@@ -78,7 +78,7 @@ async def run(ready_fd: int) -> None:
     floor = Floor(writer)
     server = await asyncio.start_server(floor.serve, "127.0.0.1", 0, backlog=2048)
     host, port = server.sockets[0].getsockname()
-    os.write(ready_fd, json.dumps({"address": f"{host}:{port}"}).encode())
+    os.write(ready_fd, json.dumps({"address": f"{host}:{port}"}).encode() + b"\n")
     os.close(ready_fd)
     await floor.relay(reader)
 

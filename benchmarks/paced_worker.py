@@ -3,7 +3,8 @@
     python -m benchmarks.paced_worker --fd N
 
 Speaks the wire as the real worker does. A request's `client` says `STREAMS STEP_S`: the steps begin when so many
-requests are there, and one begins every so many seconds; 0 is as fast as the socket takes them.
+requests are there, and one begins every so many seconds; 0 is as fast as the socket takes them. A third number is how
+many words a token has, instead of one.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from threading import Thread
 
 import msgspec
 
-from omlx_daemon.core.events import Event, Finished, FinishReason, Prefill, Queued, Text, Usage
+from omlx_cli.contract.errors import Code, ErrorBody
+from omlx_daemon.core.events import Event, Failed, Finished, FinishReason, Prefill, Queued, Text, Usage
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.wire.frames import pack, receive
 from omlx_daemon.wire.messages import Cancel, Command, Events, LoadProgress, Ready, Start, Stop, Submit
@@ -27,6 +29,7 @@ PIECE = " word"
 BEGUN: tuple[Event, ...] = (
     Queued(prompt_tokens=PROMPT_TOKENS), Prefill(done_tokens=PROMPT_TOKENS, total_tokens=PROMPT_TOKENS)
 )  # fmt: skip
+CANCELLED = Failed(error=ErrorBody(code=Code.CANCELLED, message="the request was cancelled"))
 
 
 @dataclass(slots=True)
@@ -36,6 +39,7 @@ class Row:
     id: str
     tokens: int
     left: int
+    text: str
 
 
 class Stepper:
@@ -67,17 +71,18 @@ class Stepper:
 
     def _take(self, request: GenerationRequest | str) -> tuple[int, float]:
         if isinstance(request, str):
-            self._rows.pop(request, None)
+            if self._rows.pop(request, None):
+                self._say(((request, CANCELLED),))
             return 0, 0.0
         tokens = request.sampling.max_tokens or 1
-        self._rows[request.id] = Row(request.id, tokens, tokens)
+        streams, step_s, *words = request.client.split()
+        self._rows[request.id] = Row(request.id, tokens, tokens, PIECE * int(*words or "1"))
         self._say(tuple((request.id, event) for event in BEGUN))
-        streams, step_s = request.client.split()
         return int(streams), float(step_s)
 
     def _token(self, row: Row) -> tuple[tuple[str, Event], ...]:
         row.left -= 1
-        text = Text(text=PIECE, token_ids=(1000 + row.left,))
+        text = Text(text=row.text, token_ids=(1000 + row.left,))
         if row.left:
             return ((row.id, text),)
         usage = Usage(prompt_tokens=PROMPT_TOKENS, completion_tokens=row.tokens)

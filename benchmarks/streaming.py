@@ -53,7 +53,7 @@ def relay(module: str, *words: str) -> Iterator[Relay]:
         os.close(ready_end)
         try:
             with os.fdopen(ready) as pipe:
-                said = json.loads(pipe.read())
+                said = json.loads(pipe.readline())
             yield Relay(said.get("address", ""), psutil.Process(process.pid))
         finally:
             process.terminate()
