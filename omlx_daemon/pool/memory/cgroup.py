@@ -64,7 +64,8 @@ def _bound_of(group: Group, read: Callable[[Path], str | None]) -> Bound | None:
     used_bytes = _number(read(group.folder / group.used)) if limits else None
     if used_bytes is None:
         return None
-    stat = dict(line.split(maxsplit=1) for line in (read(group.folder / "memory.stat") or "").splitlines())
+    lines = map(str.split, (read(group.folder / "memory.stat") or "").splitlines())
+    stat = {line[0]: line[1] for line in lines if len(line) == 2}
     again_bytes = sum(_number(stat.get(key)) or 0 for key in group.reclaimable)
     limit_bytes = min(limits)
     taken_bytes = max(0, used_bytes - again_bytes)
