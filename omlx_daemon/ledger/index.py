@@ -1,9 +1,9 @@
 """One namespace's files in the order in which they go: least recent first, tails before heads of a chain.
 
 A block that another continues is not evictable; as a chain is touched whole, its tail then goes before its head. A
-window or state part is a checkpoint: nothing hangs on it, so it may always go, and before the rows of its block, without
-which it is of no use. One inside a chain, that nobody restores from, goes earlier than its age says; one that has lost its
-rows goes before everything. Models without rows of all tokens have checkpoints alone.
+window or state part is a checkpoint: nothing hangs on it, so it may always go, and before the rows of its block,
+without which it is of no use. One inside a chain, that nobody restores from, goes earlier than its age says; one that
+has lost its rows goes before everything. Models without rows of all tokens have checkpoints alone.
 """
 
 from __future__ import annotations
