@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from omlx_daemon.core.events import Event, Terminal
 from omlx_daemon.core.requests import GenerationRequest, Priority, Prompt, Sampling, TokenPrompt
 from omlx_daemon.worker.engine.detokenize import ByteDetokenizer, Detokenizer
+from omlx_daemon.worker.engine.kvshape import KvShape, Layers
 from omlx_daemon.worker.engine.loop import Engine
 from omlx_daemon.worker.engine.ports import BatchLostError, Memory, ModelFacts, Row, Sampled, Scores
 from omlx_daemon.worker.engine.prepare import Preparer
@@ -16,6 +17,7 @@ from omlx_daemon.worker.engine.tickets import Ticket, Tickets
 POISON = 99
 """A prompt token that no prefill survives."""
 VOCABULARY = 128
+TOKEN_BYTES = 10
 
 
 class Clock:
@@ -96,6 +98,7 @@ class FakeRunner:
         self.fail_next_step = False
         self.fail_next_remove = False
         self.faulty: set[int] = set()
+        self.kv_limit_bytes = 0
 
     def start(self, rows: Sequence[Row]) -> FakePrefill:
         return FakePrefill(self, list(rows), [[] for _ in rows])
@@ -126,6 +129,13 @@ class FakeRunner:
 
     def trim(self) -> None:
         self.trimmed += 1
+
+    @property
+    def shape(self) -> KvShape:
+        return KvShape((Layers(TOKEN_BYTES),))
+
+    def limit_kv(self, size_bytes: int) -> None:
+        self.kv_limit_bytes = size_bytes
 
     def memory(self) -> Memory:
         return Memory(kv_bytes=len(self.running))

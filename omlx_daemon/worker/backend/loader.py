@@ -20,9 +20,11 @@ from omlx_daemon.wire.messages import Ready, Start
 from omlx_daemon.worker.backend import device, precision
 from omlx_daemon.worker.backend.blas import Blas
 from omlx_daemon.worker.backend.kv.opening import OpenedCodec, open_codec
+from omlx_daemon.worker.backend.lanes.shape import shape_of
 from omlx_daemon.worker.backend.memory import available_bytes, device_cap_bytes
 from omlx_daemon.worker.backend.runner import BatchRunner
 from omlx_daemon.worker.backend.tokenizer import ModelTokenizer
+from omlx_daemon.worker.engine.kvshape import KvShape
 from omlx_daemon.worker.engine.plan import SamplingDefaults, decide
 from omlx_daemon.worker.engine.ports import ModelFacts
 
@@ -66,9 +68,10 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
     progress("tokenizer", 0.8)
     tokenizer = _open_tokenizer(path, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id"))
     progress("first step", 0.9)
+    vocabulary_tokens, shape = _first_step(model)
     facts = ModelFacts(
         context_tokens=_context_tokens(config, start.settings.context_limit_tokens),
-        vocabulary_tokens=_first_step(model),
+        vocabulary_tokens=vocabulary_tokens,
         eos_ids=frozenset(tokenizer.eos_token_ids),
         defaults=_defaults(path),
     )
@@ -84,7 +87,7 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
     )
     codec = open_codec(model, start.cache.kv_store_bits) if start.cache.enabled else OpenedCodec(None)
     codec = replace(codec, arrays=f"{on} {ready.weights_dtype} {codec.arrays}")
-    return LoadedModel(BatchRunner(model), ModelTokenizer(tokenizer), facts, ready, codec)
+    return LoadedModel(BatchRunner(model, shape), ModelTokenizer(tokenizer), facts, ready, codec)
 
 
 def _refuse_own_code(path: Path) -> None:
@@ -105,11 +108,12 @@ def _load_weights(path: Path, limit_bytes: int, progress: Progress) -> tuple[Mod
     return model, config
 
 
-def _first_step(model: Module) -> int:
-    """Run one token, which compiles the kernels; return how many logits it gives."""
-    logits = model(mx.array([[0]]), cache=make_prompt_cache(model))
+def _first_step(model: Module) -> tuple[int, KvShape]:
+    """Run one token, which compiles the kernels; return how many logits it gives, and what it leaves in the cache."""
+    caches = make_prompt_cache(model)
+    logits = model(mx.array([[0]]), cache=caches)
     mx.eval(logits)
-    return int(logits.shape[-1])
+    return int(logits.shape[-1]), shape_of(caches)
 
 
 def _context_tokens(config: Mapping[str, object], limit_tokens: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Iterable
 
 import mlx.core as mx
 import psutil
@@ -13,13 +12,14 @@ import psutil
 from omlx_daemon.worker.engine.ports import Memory
 
 
-def held(kv_bytes: int) -> Memory:
-    """Return mlx's own counters beside `kv_bytes`."""
+def held(kv_bytes: int, kv_live_bytes: int) -> Memory:
+    """Return mlx's own counters beside what the KV caches hold, and how much of it is in use."""
     return Memory(
         active_bytes=mx.get_active_memory(),
         cache_bytes=mx.get_cache_memory(),
         peak_bytes=mx.get_peak_memory(),
         kv_bytes=kv_bytes,
+        kv_live_bytes=kv_live_bytes,
     )
 
 
@@ -27,11 +27,6 @@ def available_bytes(limit_bytes: int) -> int:
     """Return what may still be allocated: what the system can give, under the limit where one is set."""
     free = int(psutil.virtual_memory().available)
     return min(free, limit_bytes) if limit_bytes else free
-
-
-def kv_bytes(caches: Iterable[object]) -> int:
-    """Return the bytes of a list of layer caches."""
-    return sum(int(getattr(cache, "nbytes", 0)) for cache in caches)
 
 
 def trim() -> None:

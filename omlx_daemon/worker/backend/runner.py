@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import mlx.core as mx
 from mlx.nn.layers.base import Module
 from mlx_lm.generate import GenerationBatch, PromptProcessingBatch, generation_stream
 from mlx_lm.models.cache import CacheList, make_prompt_cache
-from mlx_lm.sample_utils import greedy_sampler
 
+from omlx_daemon.worker.backend import device
 from omlx_daemon.worker.backend.kv.rows import Source
-from omlx_daemon.worker.backend.memory import held, kv_bytes, trim
+from omlx_daemon.worker.backend.lanes.cost import StepCost
+from omlx_daemon.worker.backend.lanes.lanes import Lanes
+from omlx_daemon.worker.backend.lanes.rows import held_bytes
+from omlx_daemon.worker.backend.lanes.shape import measured_shape
+from omlx_daemon.worker.backend.memory import held, trim
+from omlx_daemon.worker.backend.precision import weights_bytes
 from omlx_daemon.worker.backend.sampling import RowSampling
+from omlx_daemon.worker.engine.kvshape import KvShape
 from omlx_daemon.worker.engine.ports import BatchLostError, Memory, Row, Sampled
 
 _UNBOUNDED = 1 << 62
@@ -23,12 +31,27 @@ _CLEAR_EVERY_STEPS = 512
 class PromptRows:
     """Rows that prefill together, with a KV cache of their own."""
 
-    def __init__(self, batch: PromptProcessingBatch, into: Callable[[GenerationBatch], None]) -> None:
+    def __init__(
+        self, batch: PromptProcessingBatch, into: Callable[[GenerationBatch], None], begins: Callable[[], None]
+    ) -> None:
+        """Hand the rows `into` decoding at the end; `begins` is told before each use of the device."""
         self._batch = batch
         self._into = into
+        self._begins = begins
+
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens of each row in the KV cache."""
+        return [len(tokens) for tokens in self._batch.tokens]
+
+    @property
+    def held_bytes(self) -> int:
+        """KV bytes that the rows hold."""
+        return held_bytes(self._batch.prompt_cache)
 
     def advance(self, chunks: Sequence[Sequence[int]]) -> None:
         """Compute the next prompt tokens of each row."""
+        self._begins()
         with mx.stream(generation_stream):
             self._batch.prompt([list(chunk) for chunk in chunks])
 
@@ -43,16 +66,25 @@ class PromptRows:
 
 
 class BatchRunner:
-    """Prefills apart and decodes in one `GenerationBatch`. Every call must come from the thread that loaded.
+    """Prefills apart and decodes in lanes of like length. Every call must come from the thread that loaded.
 
-    Stops and lengths are the engine's business, so the batch itself never ends a row.
+    Stops and lengths are the engine's business, so a lane itself never ends a row.
     """
 
-    def __init__(self, model: Module) -> None:
+    def __init__(self, model: Module, shape: KvShape | None = None, cost: StepCost | None = None) -> None:
+        """Run `model`, whose KV has `shape`; where nobody knows it, one token is run to learn it.
+
+        `cost` decides which rows share a lane; without it, it is learnt from nothing.
+        """
         self.model = model
         """The model itself; the thread that loaded it alone may call it."""
         self._batches = all(map(_can_merge, make_prompt_cache(model)))
-        self._running = GenerationBatch.empty(model, greedy_sampler)
+        self._shape = measured_shape(model) if shape is None else shape
+        self._cost = cost or StepCost(weights_bytes(model))
+        self._kv_limit_bytes = 0
+        self.lanes = self._no_lanes()
+        """The batches that decode."""
+        self._prefills: WeakSet[PromptRows] = WeakSet()
         self._rows: dict[int, RowSampling] = {}
         self._steps = 0
 
@@ -60,6 +92,11 @@ class BatchRunner:
     def batches(self) -> bool:
         """Whether every layer's cache can be merged with another row's."""
         return self._batches
+
+    @property
+    def shape(self) -> KvShape:
+        """What the KV of a row takes."""
+        return self._shape
 
     def start(self, rows: Sequence[Row]) -> PromptRows:
         """Return an empty prefill of `rows`."""
@@ -76,28 +113,29 @@ class BatchRunner:
 
     def source(self, uid: int) -> Source:
         """Return the live model cache of a running row."""
-        return Source(self._running.prompt_cache, self._running.uids.index(uid))
+        batch, place = self.lanes.find(uid)
+        return Source(batch.prompt_cache, place)
 
     def step(self) -> list[Sampled]:
         """Return the next token of every running row; the step after it is under way already."""
         with mx.stream(generation_stream):
-            responses = self._running.next()
+            responses = self.lanes.step()
         self._steps += 1
         if self._steps % _CLEAR_EVERY_STEPS == 0:
             mx.clear_cache()
         return [self._sampled(response) for response in responses]
 
     def remove(self, uids: Collection[int]) -> None:
-        """Take rows out of the running batch."""
+        """Take rows out of their lanes."""
         gone = set(uids)
         with mx.stream(generation_stream):
-            self._running.filter([n for n, uid in enumerate(self._running.uids) if uid not in gone])
+            self.lanes.remove(gone)
         for uid in gone:
             self._rows.pop(uid, None)
 
     def reset(self) -> None:
-        """Forget the running batch and give its memory back."""
-        self._running = GenerationBatch.empty(self.model, greedy_sampler)
+        """Forget all that runs and give its memory back."""
+        self.lanes = self._no_lanes()
         self._rows.clear()
         mx.clear_cache()
 
@@ -107,9 +145,23 @@ class BatchRunner:
         mx.synchronize(generation_stream)
         trim()
 
+    def limit_kv(self, size_bytes: int) -> None:
+        """Pad less where the KV of running rows would exceed so much; 0 is without a bound."""
+        self._kv_limit_bytes = self.lanes.limit_bytes = size_bytes
+
     def memory(self) -> Memory:
-        """Return what mlx holds now; KV is that of the running batch."""
-        return held(kv_bytes(self._running.prompt_cache))
+        """Return what mlx holds now; KV is that of all rows, whether they prefill or decode."""
+        reading = list(self._prefills)
+        live_bytes = sum(self._shape.bytes_at(length) for prefill in reading for length in prefill.lengths)
+        return held(
+            kv_bytes=self.lanes.held_bytes + sum(prefill.held_bytes for prefill in reading),
+            kv_live_bytes=self.lanes.live_bytes + live_bytes,
+        )
+
+    def _no_lanes(self) -> Lanes:
+        # What other processes do on the same cores says nothing of what a step costs.
+        clock = time.process_time if device.backend() == "cpu" else time.perf_counter
+        return Lanes(self._shape, self._cost, clock, self._kv_limit_bytes)
 
     def _prefill(
         self, rows: Sequence[Row], caches: list[list[Any]], ready: list[Any] | None = None, tokens: int = 0
@@ -127,12 +179,13 @@ class BatchRunner:
         )
         if ready is not None:
             batch.prompt_cache = ready
-        return PromptRows(batch, into=lambda joining: self._join(joining, samplings))
+        prefill = PromptRows(batch, lambda joining: self._join(joining, samplings), lambda: self.lanes.disturbed())
+        self._prefills.add(prefill)
+        return prefill
 
     def _join(self, joining: GenerationBatch, rows: dict[int, RowSampling]) -> None:
-        extend: Callable[[GenerationBatch], None] = self._running.extend
         try:
-            extend(joining)
+            self.lanes.join(joining)
         except Exception as error:
             raise BatchLostError(f"{type(error).__name__}: {error}") from error
         self._rows.update(rows)

@@ -40,6 +40,7 @@ class Meter:
             cache_bytes=memory.cache_bytes,
             peak_bytes=memory.peak_bytes,
             kv_bytes=memory.kv_bytes,
+            kv_live_bytes=memory.kv_live_bytes,
         )
         return self._report
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from omlx_daemon.core.requests import ChatPrompt
 from omlx_daemon.worker.engine.detokenize import Detokenizer
+from omlx_daemon.worker.engine.kvshape import KvShape
 from omlx_daemon.worker.engine.plan import SamplingDefaults, SamplingPlan
 
 BLOCK_TOKENS = 256
@@ -57,12 +58,16 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that the backend holds: live arrays, its free pool, the peak of live arrays, and KV alone."""
+    """Bytes that the backend holds: live arrays, its free pool, the peak of live arrays, and KV alone.
+
+    `kv_bytes` is all that is held for KV, padding and room to grow included; `kv_live_bytes` that of real tokens.
+    """
 
     active_bytes: int = 0
     cache_bytes: int = 0
     peak_bytes: int = 0
     kv_bytes: int = 0
+    kv_live_bytes: int = 0
 
 
 class Prefill(Protocol):
@@ -92,6 +97,11 @@ class Runner(Protocol):
         """Whether several rows can share a batch; otherwise at most one row may run."""
         ...
 
+    @property
+    def shape(self) -> KvShape:
+        """What the KV of a row takes."""
+        ...
+
     def start(self, rows: Sequence[Row]) -> Prefill:
         """Return an empty prefill of `rows`."""
         ...
@@ -114,6 +124,10 @@ class Runner(Protocol):
 
     def reset(self) -> None:
         """Forget the running batch."""
+        ...
+
+    def limit_kv(self, size_bytes: int) -> None:
+        """Pad less where the KV of running rows would exceed so much; 0 is without a bound."""
         ...
 
     def trim(self) -> None:
