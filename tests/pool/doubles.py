@@ -6,14 +6,17 @@ import asyncio
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from omlx_cli.contract.api import MemoryTerm
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_cli.contract.model_options import ModelOptions
 from omlx_daemon.core import errors
 from omlx_daemon.core.events import Event, Failed, Finished, FinishReason, Usage
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.options import Options
 from omlx_daemon.core.requests import GenerationRequest, TextPrompt
 from omlx_daemon.pool.memory.costs import Cost, Estimate
 from omlx_daemon.pool.memory.probe import Pressure, Reading
@@ -130,6 +133,10 @@ class FakeChild:
     def say(self, request_id: str, *events: Event) -> None:
         self.note(Events(items=tuple((request_id, event) for event in events)))
 
+    def asked(self, request_id: str) -> GenerationRequest:
+        """Return a request as it was submitted."""
+        return next(c.request for c in self.commands if isinstance(c, Submit) and c.request.id == request_id)
+
     def submitted(self) -> list[str]:
         return [command.request.id for command in self.commands if isinstance(command, Submit)]
 
@@ -180,8 +187,10 @@ class Fixture:
         growth: float = 1.0,
         spawn: Spawner | None = None,
         settings: PoolSettings | None = None,
+        options: dict[str, ModelOptions] | None = None,
     ) -> None:
         self.clock = Clock()
+        self.options = Options(options)
         self.memory = FakeMemory(growth=growth)
         self.spawner = FakeSpawner(self.memory)
         self.state = StateStore(home / "state.json")
@@ -193,6 +202,7 @@ class Fixture:
             self.state,
             settings or PoolSettings(memory_limit_bytes=limit, memory_patience_s=0.2, stop_s=5.0, cancel_s=5.0),
             self.memory,
+            options=self.options,
             clock=self.clock,
             wall=lambda: 1_700_000_000.0,
         )
@@ -207,11 +217,12 @@ class Fixture:
 
 
 def _spec(name: str) -> ModelSpec:
-    return ModelSpec(name=name, path=f"/m/{name}", source="omlx", weights_bytes=100)
+    aliases = ("A1",) if name == "a" else ()
+    return ModelSpec(name=name, path=f"/m/{name}", source="omlx", weights_bytes=100, aliases=aliases)
 
 
-def request(request_id: str, model: str = "a", text: str = "hello") -> GenerationRequest:
-    return GenerationRequest(id=request_id, model=model, prompt=TextPrompt(text=text))
+def request(request_id: str, model: str = "a", text: str = "hello", **more: Any) -> GenerationRequest:
+    return GenerationRequest(id=request_id, model=model, prompt=TextPrompt(text=text), **more)
 
 
 class Reader:

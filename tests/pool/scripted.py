@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from omlx_cli.contract.model_options import ModelOptions
 from omlx_daemon.core.events import Queued, Text
 from omlx_daemon.pool.settings import PoolSettings
 from tests.pool.doubles import FINISHED, FakeChild, Fixture, Reader, until
@@ -18,9 +19,10 @@ def with_pool(
     limit: int = 1 << 30,
     growth: float = 1.0,
     settings: PoolSettings | None = None,
+    options: dict[str, ModelOptions] | None = None,
 ) -> None:
     async def main() -> None:
-        fixture = Fixture(home, limit=limit, growth=growth, settings=settings)
+        fixture = Fixture(home, limit=limit, growth=growth, settings=settings, options=options)
         try:
             async with asyncio.timeout(30):
                 await test(fixture)

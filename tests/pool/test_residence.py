@@ -10,6 +10,7 @@ import pytest
 
 from omlx_cli.contract.api import SlotState
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.model_options import ModelOptions
 from tests.pool.doubles import FINISHED, Fixture, Reader, request, until
 from tests.pool.scripted import finished, with_pool
 
@@ -84,15 +85,16 @@ def test_pinned_models_stay_and_are_remembered(tmp_path: Path) -> None:
 
 
 def test_pinned_models_are_loaded_at_start_and_failures_are_survived(tmp_path: Path) -> None:
-    (tmp_path / "state.json").write_text(json.dumps({"pinned": ["gone", "broken", "b"]}))
+    (tmp_path / "state.json").write_text(json.dumps({"pinned": ["gone", "c", "broken", "b"]}))
 
     async def test(fixture: Fixture) -> None:
         watch = asyncio.create_task(fixture.pool.run())
-        await until(lambda: [row.state for row in fixture.pool.rows()] == [SlotState.IDLE])
-        assert fixture.pool.rows()[0].name == "b"
+        await until(lambda: [row.state for row in fixture.pool.rows()] == [SlotState.IDLE] * 3)
+        assert [child.start.model for child in fixture.spawner.children if child.start] == ["c", "b", "a"]
+        assert all(row.pinned for row in fixture.pool.rows())
         watch.cancel()
 
-    with_pool(tmp_path, test)
+    with_pool(tmp_path, test, options={"A1": ModelOptions(pin=True), "b": ModelOptions(pin=True)})
 
 
 def test_the_least_recently_used_idle_model_makes_room(tmp_path: Path) -> None:
