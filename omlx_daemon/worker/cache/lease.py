@@ -99,6 +99,11 @@ class Lease:
         return tuple(self._chain.ending_at(end).hash for end in ends)
 
     @property
+    def awaited(self) -> Lease | None:
+        """The lease of the sequence that this one waits for."""
+        return self._awaited[0] if self.state is LeaseState.WAITING and self._awaited else None
+
+    @property
     def position(self) -> int:
         """Tokens of this sequence that are stored."""
         return self._recorder.position if self._recorder else 0
