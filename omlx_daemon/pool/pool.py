@@ -160,6 +160,10 @@ class Pool:
         """Return the workers that have work and have made no step for too long; never waits."""
         return self._watchdog.stuck()
 
+    def look_at_memory(self) -> None:
+        """Measure memory and act on it."""
+        self._lifecycle.memory.look()
+
     def look_after(self) -> None:
         """End the workers that were stuck for too long."""
         self._watchdog.look()

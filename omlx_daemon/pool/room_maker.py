@@ -70,9 +70,13 @@ class RoomMaker:
                 return grant
             if await self._reclaim(slot, weighing, given_back):
                 continue
+            reason = refusal.reason(weighing)
+            if weighing.possible and any(one.stays is Stays.NEW for one in weighing.residents):
+                self._waits.alarm(slot, reason)
             if not weighing.possible or clock() >= until_s:
-                raise self._refused(slot, weighing)
-            self._waits.begin(slot, refusal.reason(weighing), thrashing=_is_swap(weighing))
+                self._waits.refused(slot, reason)
+                raise refusal.error(weighing)
+            self._waits.begin(slot, reason)
             await asyncio.sleep(_POLL_S)
         return None
 
@@ -90,7 +94,8 @@ class RoomMaker:
             return True
         if "hot" not in given_back:
             given_back.add("hot")
-            return await self._shrink_hot(slot, weighing)
+            await self._shrink_hot(slot, weighing)
+            return True
         if weighing.grant is None:
             return False
         # One, and then the scales again: meanwhile another may have become busy, or gone by itself.
@@ -107,15 +112,14 @@ class RoomMaker:
         await self._evict(victim)
         await self._until(lambda: self._weigh(slot).missing_bytes < before_bytes, BACK_S)
 
-    async def _shrink_hot(self, slot: Slot, weighing: Weighing) -> bool:
+    async def _shrink_hot(self, slot: Slot, weighing: Weighing) -> None:
         holders = [other for other in self._others(slot) if self._accounts.held(other).hot_bytes]
         if not holders or weighing.missing_bytes <= 0:
-            return bool(holders)
+            return
         held_bytes = sum(self._accounts.held(other).hot_bytes for other in holders)
         self._caches.limit_hot(max(0, held_bytes - weighing.missing_bytes))
         await self._trim(holders)
         await self._until(lambda: self._weigh(slot).missing_bytes <= 0, BACK_S)
-        return True
 
     async def _trim(self, slots: Collection[Slot]) -> None:
         """Have workers return what is free inside them, and wait for what they say then."""
@@ -137,13 +141,3 @@ class RoomMaker:
 
     def _others(self, slot: Slot) -> list[Slot]:
         return [other for other in self._slots() if other is not slot]
-
-    def _refused(self, slot: Slot, weighing: Weighing) -> Exception:
-        error = refusal.error(weighing)
-        self._waits.refused(slot, refusal.reason(weighing))
-        return error
-
-
-def _is_swap(weighing: Weighing) -> bool:
-    """Return whether the load waits for nothing but a model that has just taken another one's place."""
-    return any(one.stays is Stays.NEW for one in weighing.residents)

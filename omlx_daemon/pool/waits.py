@@ -25,13 +25,17 @@ class Waits:
         self._waiting: dict[str, str] = {}
         self._alarmed_s: float | None = None
 
-    def begin(self, slot: Slot, reason: str, *, thrashing: bool) -> None:
-        """Note what a load waits for; models that take turns in one place raise an alarm, once a window."""
+    def begin(self, slot: Slot, reason: str) -> None:
+        """Note what a load waits for."""
         if self._waiting.get(slot.name) is None:
             _log.info("%s %s", slot.name, reason)
         self._waiting[slot.name] = slot.waits = reason
-        if thrashing and self._is_quiet():
-            self._alarmed_s = self._clock()
+
+    def alarm(self, slot: Slot, reason: str) -> None:
+        """Say that models take turns in one place, once a window."""
+        now_s = self._clock()
+        if self._alarmed_s is None or now_s - self._alarmed_s >= self.window_s:
+            self._alarmed_s = now_s
             _log.warning("models take turns and do not fit together: %s %s", slot.name, reason)
 
     def over(self, slot: Slot) -> None:
@@ -54,6 +58,3 @@ class Waits:
         self._refused = {name: found for name, found in self._refused.items() if found[0] >= oldest_s}
         refused = [f"{name} was refused: it {why}" for name, (_, why) in self._refused.items()]
         return (*(f"{name} {why}" for name, why in self._waiting.items()), *refused)
-
-    def _is_quiet(self) -> bool:
-        return self._alarmed_s is None or self._clock() - self._alarmed_s >= self.window_s
