@@ -24,6 +24,17 @@ def prompt_too_long(prompt_tokens: int, limit_tokens: int) -> OmlxError:
     )
 
 
+def kv_too_small(prompt_tokens: int, limit_tokens: int, need_bytes: int, limit_bytes: int) -> OmlxError:
+    """Return the error for a prompt whose KV never fits into the memory that is allowed, with the numbers."""
+    return OmlxError(
+        Code.INSUFFICIENT_MEMORY,
+        f"the KV cache of {prompt_tokens} prompt tokens takes {_mib(need_bytes)} MiB and {_mib(limit_bytes)} MiB are "
+        f"allowed, which is {limit_tokens} tokens with the answer",
+        "shorten the prompt, unload other models, or raise memory.limit",
+        param="messages",
+    )
+
+
 def queue_full(limit: int) -> OmlxError:
     """Return the error for a request over the queue's limit."""
     return OmlxError(Code.QUEUE_FULL, f"{limit} requests are waiting already", "try again shortly", retry_after_s=1.0)
@@ -59,3 +70,7 @@ def worker_crashed(model: str, detail: str) -> OmlxError:
     return OmlxError(
         Code.WORKER_CRASHED, f"the worker of {model} ended: {detail}", "the next request starts a new worker"
     )
+
+
+def _mib(size_bytes: int) -> int:
+    return -(-size_bytes // (1 << 20))
