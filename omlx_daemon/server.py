@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import os
@@ -150,6 +151,8 @@ class Life:
             daemon.phase = DaemonState.READY
         info = daemon.info()
         files.replace(self._paths.daemon_info, msgspec.json.encode(info) + b"\n")
+        # What is there now stays: a full collection would look at all of it while streams wait.
+        gc.freeze()
         self._ready.ready()
         _log.info("ready: %s and %s", info.socket, info.address or info.tcp_error)
 

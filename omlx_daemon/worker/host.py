@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import time
@@ -73,6 +74,8 @@ class Host:
             return error.body
         except ImportError as error:
             return ErrorBody(code=Code.LOAD_FAILED, message=f"mlx cannot be imported: {error}", hint="omlx doctor")
+        # What is there now stays: a full collection would look at all of it, for longer than a step takes.
+        gc.freeze()
         self._run(engine, cache)
         self._outbox.put(*self._last_notes(engine))
         cache.close(self._flush_s)
