@@ -14,7 +14,10 @@ from typing import Any
 
 
 def rounds(path: str, prompts: list[str]) -> None:
-    """Load the model at `path` as omlx does on the CPU, then run a round for every line on stdin."""
+    """Load the model at `path` as omlx does on the CPU, then run a round for every line on stdin.
+
+    The prompts are chats where the model has a template for them, else bare texts.
+    """
     with suppress(OSError):
         ctypes.CDLL("libopenblas.so.0", mode=ctypes.RTLD_GLOBAL)
     import mlx.core as mx
@@ -26,22 +29,29 @@ def rounds(path: str, prompts: list[str]) -> None:
         model = dequantize_model(model)
         model.set_dtype(mx.float32)
     mx.eval(model.parameters())
-    render: Any = tokenizer.apply_chat_template
-    chats = [render([{"role": "user", "content": prompt}], add_generation_prompt=True) for prompt in prompts]
+    texts = [encoded(tokenizer, prompt) for prompt in prompts]
     print("ready", flush=True)
     for line in sys.stdin:
         count, tokens = (int(word) for word in line.split())
-        print(json.dumps(one_round(model, chats[:count], tokens)), flush=True)
+        print(json.dumps(one_round(model, texts[:count], tokens)), flush=True)
 
 
-def one_round(model: Any, chats: list[list[int]], tokens: int) -> dict[str, float]:
-    """Generate `tokens` tokens for each chat in one batch."""
+def encoded(tokenizer: Any, prompt: str) -> list[int]:
+    """Return the tokens of one prompt."""
+    if not tokenizer.has_chat_template:
+        return list(tokenizer.encode(prompt))
+    chat = [{"role": "user", "content": prompt}]
+    return list(tokenizer.apply_chat_template(chat, add_generation_prompt=True))
+
+
+def one_round(model: Any, texts: list[list[int]], tokens: int) -> dict[str, float]:
+    """Generate `tokens` tokens after each text in one batch."""
     from mlx_lm.generate import BatchGenerator
 
     started, first, made = time.perf_counter(), 0.0, 0
-    generator: Any = BatchGenerator(model, max_tokens=tokens, stop_tokens=[])
-    generator.insert(chats)
-    while made < tokens * len(chats):
+    generator: Any = BatchGenerator(model, max_tokens=tokens, stop_tokens=[], completion_batch_size=max(32, len(texts)))
+    generator.insert(texts)
+    while made < tokens * len(texts):
         made += len(generator.next()[1])
         if made and not first:
             first = time.perf_counter() - started

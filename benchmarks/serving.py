@@ -105,8 +105,16 @@ def served_round(served: Served, model: str, count: int, tokens: int) -> Round:
 
 def ask(model: str, prompt: str, tokens: int) -> dict[str, object]:
     """Return the body of a greedy request that does not end early."""
-    messages = [{"role": "user", "content": prompt}]
-    return {"model": model, "messages": messages, "max_tokens": tokens, "temperature": 0, "ignore_eos": True}
+    given: dict[str, object] = {"prompt": prompt}
+    if has_template(Path(model)):
+        given = {"messages": [{"role": "user", "content": prompt}]}
+    return {"model": model, **given, "max_tokens": tokens, "temperature": 0, "ignore_eos": True}
+
+
+def has_template(folder: Path) -> bool:
+    """Return whether the model can be asked in chats."""
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    return "chat_template" in settings or (folder / "chat_template.jinja").exists()
 
 
 def prompts(count: int) -> list[str]:

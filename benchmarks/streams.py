@@ -7,18 +7,20 @@ import selectors
 import socket
 from collections.abc import Callable, Sequence
 
-CHAT = "/v1/chat/completions"
+CHAT, TEXT = "/v1/chat/completions", "/v1/completions"
 CONTENT = b'"delta":{"content":"'
+_PIECES = CONTENT, b'"text":"'
 _END = b"0\r\n\r\n"
 
 
 class Stream:
-    """One request over a connection of its own, sent at once."""
+    """One request over a connection of its own, sent at once: a chat where it has `messages`."""
 
     def __init__(self, address: str, body: dict[str, object]) -> None:
         host, _, port = address.rpartition(":")
         content = json.dumps({**body, "stream": True, "stream_options": {"include_usage": True}}).encode()
-        head = f"POST {CHAT} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n"
+        path = CHAT if "messages" in body else TEXT
+        head = f"POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\n"
         self.connection = socket.create_connection((host, int(port)))
         self.connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
         self._received: list[bytes] = []
@@ -54,7 +56,7 @@ def read_all(streams: Sequence[Stream], on_first: Callable[[], None]) -> None:
         for key, _ in selector.select():
             stream = key.data
             data = stream.read()
-            if not begun and CONTENT in data:
+            if not begun and any(piece in data for piece in _PIECES):
                 begun = True
                 on_first()
             if not data or data.endswith(_END):
