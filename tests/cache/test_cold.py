@@ -255,6 +255,30 @@ def test_a_superseded_file_is_reported_not_deleted(tmp_path: Path) -> None:
     assert {44, 54} <= {found.tokens for path in files(tmp_path) if (found := parse(path.name))}
 
 
+def test_a_tail_that_is_superseded_while_it_is_written_is_reported_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on, write = threading.Event(), threading.Event(), blockfile.write
+
+    def slowly(space: Path, name: BlockName, *arguments: object, **options: object) -> int:
+        if name.tokens == 44:
+            writing.set()
+            assert go_on.wait(30)
+        return write(space, name, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(blockfile, "write", slowly)
+    worker = Worker(tmp_path)
+    worker.serve(story(17, 300))
+    assert writing.wait(30)
+    worker.serve(story(17, 300), story(18, 10))
+    assert worker.ledger.of(Superseded) == []
+    go_on.set()
+    worker.stop()
+    assert [
+        name.tokens for note in worker.ledger.of(Superseded) if isinstance(note, Superseded) for name in note.names
+    ] == [44]
+
+
 def test_a_flush_says_what_it_could_not_do(tmp_path: Path) -> None:
     ledger = BlockedLedger()
     worker = Worker(tmp_path, ledger=ledger)

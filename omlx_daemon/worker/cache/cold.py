@@ -52,6 +52,7 @@ class ColdTier:
         self._files: dict[Key, Held] = {}
         self._size_bytes = 0
         self._touched: dict[Key, float] = {}
+        self._superseded: set[Key] = set()
         self._bytes_read = self._missing = self._quarantined = self._read_errors = 0
         self._waiting = waiting
         if not waiting:
@@ -104,6 +105,8 @@ class ColdTier:
         if self._waiting:
             return Answer.REFUSED
         key = (block.name.hash, block.name.part)
+        with self._lock:
+            self._superseded.discard(key)
         file = self._files.get(key)
         if file is not None and file.name.rows >= block.name.rows:
             return Answer.KEPT
@@ -125,8 +128,10 @@ class ColdTier:
             self._ledger.note(Touched(tuple(due)))
 
     def supersede(self, names: Sequence[BlockName]) -> None:
-        """Leave unwritten what still waits; tell the ledger of the rest."""
+        """Leave unwritten what still waits; tell the ledger of the rest, of what is being written once it is."""
         self._writer.withdraw(names)
+        with self._lock:
+            self._superseded.update(key for name in names if self._writer.find(key := (name.hash, name.part)))
         files = tuple(name for name in names if (name.hash, name.part) in self._files)
         if files:
             self._ledger.note(Superseded(files))
@@ -222,7 +227,11 @@ class ColdTier:
     def _add(self, name: BlockName, size_bytes: int) -> None:
         with self._lock:
             self._insert(name, size_bytes)
+            is_superseded = (name.hash, name.part) in self._superseded
+            self._superseded.discard((name.hash, name.part))
         self._ledger.note(Stored(name, size_bytes))
+        if is_superseded:
+            self._ledger.note(Superseded((name,)))
 
     def _lose(self, name: BlockName, failure: Failure, reason: str) -> None:
         with self._lock:
