@@ -8,7 +8,7 @@ PIP  = $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
        --no-header --no-annotate --no-emit-index-url --group build
 
-.PHONY: run setup test check format lock clean
+.PHONY: run setup test check format generate lock clean
 
 run: setup  ## Set everything up, start the daemon, fetch the default model, answer PROMPT.
 	@$(BIN)/omlx run $(MODEL) "$(PROMPT)"
@@ -38,6 +38,9 @@ test: check  ## Everything that must hold.
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+generate: $(VENV)/.installed-dev  ## Completion scripts and man pages, from the commands.
+	@$(BIN)/python -m scripts.generate
 
 lock:  ## Refresh the lock files (needs uv): names, versions and hashes, no addresses.
 	@$(LOCK) pyproject.toml --output-file requirements.lock

@@ -54,7 +54,7 @@ class Lifecycle:
         health = self._client.health()
         if health and self._fits(health):
             return health
-        self._create_home()
+        self.create_home()
         timeout_s = self._start_timeout_s()
         deadline_s = time.monotonic() + timeout_s
         try:
@@ -88,6 +88,17 @@ class Lifecycle:
     def is_gone(self) -> bool:
         """Tell whether no daemon is left, not even one that starts or drains."""
         return not locks.is_held(self._paths.daemon_lock) and self._probe(force=True) is None
+
+    def create_home(self) -> None:
+        """Make the home's folders. Raises OmlxError."""
+        try:
+            self._paths.create()
+        except OSError as error:
+            raise OmlxError(
+                Code.DAEMON_UNREACHABLE,
+                f"cannot make {error.filename}: {error.strerror}",
+                "set OMLX_HOME to a folder that you can write",
+            ) from error
 
     def _start(self, deadline_s: float) -> Health:
         """Bring a daemon up; called under the start lock. Raises OmlxError, TimeoutError."""
@@ -137,16 +148,6 @@ class Lifecycle:
         except OmlxError:
             return True
         return bool(status.running or status.queued or any(row.state == "loading" for row in status.models))
-
-    def _create_home(self) -> None:
-        try:
-            self._paths.create()
-        except OSError as error:
-            raise OmlxError(
-                Code.DAEMON_UNREACHABLE,
-                f"cannot make {error.filename}: {error.strerror}",
-                "set OMLX_HOME to a folder that you can write",
-            ) from error
 
     def _probe(self, force: bool) -> Health | None:
         """Return who answers; with `force`, a daemon that is silent counts as nobody."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 import msgspec
 
+from omlx_cli.contract import errors
 from omlx_cli.contract.api import Reply
-from omlx_cli.contract.errors import MEANINGS, Exit
+from omlx_cli.contract.errors import Exit
 from omlx_cli.env import Env
 from omlx_cli.options import common
 from omlx_cli.table import columns
 
 EXIT_CODES = "exit-codes"
-_MEANINGS: dict[Exit, str] = {
+MEANINGS: dict[Exit, str] = {
     Exit.OK: "it worked",
     Exit.FAILURE: "it failed",
     Exit.USAGE: "wrong usage, or a wrong configuration",
@@ -60,7 +61,7 @@ def command(context: click.Context, env: Env, words: tuple[str, ...]) -> None:
 
 
 def _show(env: Env) -> None:
-    rows = [ExitCode(code, meaning, _errors(code)) for code, meaning in _MEANINGS.items()]
+    rows = [ExitCode(code, meaning, _errors(code)) for code, meaning in MEANINGS.items()]
     if env.output.as_json:
         env.output.document(ExitCodes(exit_codes=tuple(rows)))
         return
@@ -71,7 +72,7 @@ def _show(env: Env) -> None:
 
 
 def _errors(code: Exit) -> tuple[str, ...]:
-    return tuple(sorted(name.value for name, meaning in MEANINGS.items() if meaning.exit is code))
+    return tuple(sorted(name.value for name, meaning in errors.MEANINGS.items() if meaning.exit is code))
 
 
 def _help_of(root: click.Context, words: tuple[str, ...]) -> str:

@@ -88,6 +88,16 @@ class Paths:
         return self.run / "models.txt"
 
     @property
+    def loaded_names(self) -> Path:
+        """The models in memory, one name a line, for shell completion."""
+        return self.run / "loaded.txt"
+
+    @property
+    def shim(self) -> Path:
+        """An `omlx` for the PATH, made by `omlx self install-shim`."""
+        return self.home / "bin" / "omlx"
+
+    @property
     def chat_history(self) -> Path:
         """Lines typed into the interactive chat."""
         return self.home / "chat_history"

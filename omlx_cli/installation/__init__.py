@@ -1,0 +1,1 @@
+"""This installation: where its parts lie, its way onto the PATH, its removal."""
