@@ -174,6 +174,14 @@ class RequestInfo(msgspec.Struct, frozen=True, kw_only=True):
     prefilled_tokens: int = 0
     tokens: int = 0
     """Tokens generated so far."""
+    cached_hot_tokens: int = 0
+    """Prompt tokens that came from RAM."""
+    cached_cold_tokens: int = 0
+    """Prompt tokens that came from SSD."""
+    tokens_per_s: float = 0.0
+    """Of the phase it is in: prompt tokens computed, or tokens generated."""
+    ttft_s: float | None = None
+    """From its arrival to its first token; None before that."""
 
 
 class RequestsReply(Reply, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ UNLOAD = "/omlx/v1/models/unload"
 PIN = "/omlx/v1/models/pin"
 UNPIN = "/omlx/v1/models/unpin"
 REQUESTS = "/omlx/v1/requests"
+EVENTS = "/omlx/v1/events"
 RELOAD = "/omlx/v1/config/reload"
 SHUTDOWN = "/omlx/v1/shutdown"
 
