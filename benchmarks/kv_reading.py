@@ -61,6 +61,7 @@ class Reading:
             nonlocal size_bytes
             payload = codec.capture(source, part, start, upto)
             codec.settle([payload])
+            codec.seal(all_of_them=True)
             size_bytes += payload.nbytes
             return payload
 

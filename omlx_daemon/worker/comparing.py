@@ -35,6 +35,7 @@ class Comparer:
             start = end - (name.rows or name.tokens)
             computed = self._codec.capture(source, name.part, start, end)
             self._codec.settle([computed])
+            self._codec.seal(all_of_them=True)
             return self._codec.difference(stored, computed, name.part)
         except (BlockDamaged, OSError, Unusable) as error:
             log.warning("%s was not compared: %s", filename, error)

@@ -112,6 +112,9 @@ class FakeCodec:
     def settle(self, payloads: Sequence[Payload]) -> None:
         pass
 
+    def seal(self, all_of_them: bool) -> None:
+        pass
+
     def buffer(self, size_bytes: int, bounded: bool) -> FakeBuffer | None:
         return FakeBuffer(memoryview(bytearray(size_bytes)))
 

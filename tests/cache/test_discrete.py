@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -17,7 +17,7 @@ from omlx_daemon.coldstore.names import Part
 from omlx_daemon.worker.backend.kv.codec import KvCodec
 from omlx_daemon.worker.backend.kv.discrete import SLOT_BYTES, DiscreteMemory
 from omlx_daemon.worker.backend.kv.leaves import layout
-from omlx_daemon.worker.backend.kv.raw import bytes_of
+from omlx_daemon.worker.backend.kv.raw import begin, bytes_of
 from omlx_daemon.worker.backend.kv.rows import Source
 from omlx_daemon.worker.cache.payload import Unusable
 
@@ -34,9 +34,9 @@ class Copies:
         self.queued: dict[int, list[tuple[int, int, int]]] = {}
         self.broken = False
 
-    def addresses(self, arrays: Sequence[mx.array]) -> list[int]:
-        mx.eval(list(arrays))
-        return [ctypes.addressof(ctypes.c_uint8.from_buffer(bytes_of(array))) for array in arrays]
+    def addresses(self, arrays: Sequence[mx.array]) -> Callable[[], list[int]]:
+        begin(arrays)
+        return lambda: [ctypes.addressof(ctypes.c_uint8.from_buffer(bytes_of(array))) for array in arrays]
 
     def reserve(self, size_bytes: int) -> int:
         memory = ctypes.create_string_buffer(size_bytes)
@@ -103,14 +103,16 @@ def test_gathered_rows_are_the_same_and_keep_nothing_else(driver: Copies) -> Non
     source, spans = Source(caches), [(256, 512), (512, 768), (768, 1000)]
     alone = [codec.capture(source, Part.TOKENS, *span) for span in spans]
     codec.settle(alone)
+    codec.seal(all_of_them=True)
     codec.gather(source, 256, 1000)
     gathered = [codec.capture(source, Part.TOKENS, *span) for span in spans]
     outside = codec.capture(source, Part.TOKENS, 0, 256)
     codec.settle([*gathered, outside])
+    codec.seal(all_of_them=True)
     for one, other in zip(alone, gathered, strict=True):
         assert [bytes(tensor.data) for tensor in one.tensors()] == [bytes(tensor.data) for tensor in other.tensors()]
     assert outside.nbytes == gathered[0].nbytes
-    places = {id(array): driver.addresses([array])[0] for part in gathered for array in part.arrays.values()}
+    places = {id(array): driver.addresses([array])()[0] for part in gathered for array in part.arrays.values()}
     assert len({place // 4096 for place in places.values()}) == len(places), "every array has memory of its own"
     with pytest.raises(Unusable, match="not alive"):
         codec.gather(source, 512, 1100)
@@ -146,7 +148,7 @@ def test_giving_up_half_way_leaves_nothing_on_its_way(driver: Copies) -> None:
 def test_host_memory_is_used_again_when_nobody_looks_at_it(driver: Copies) -> None:
     memory = DiscreteMemory(driver)
     array = mx.arange(100).astype(mx.uint8)
-    (export,) = memory.exports([array])
+    (export,) = memory.exports([array])()
     first = export()
     reserved = len(driver.host)
     second = export()
@@ -166,7 +168,7 @@ def test_host_memory_is_used_again_when_nobody_looks_at_it(driver: Copies) -> No
 def test_more_host_memory_than_is_worth_keeping_is_given_back(driver: Copies) -> None:
     memory = DiscreteMemory(driver)
     array = mx.zeros((40 << 20,), mx.uint8)
-    (export,) = memory.exports([array])
+    (export,) = memory.exports([array])()
     reserved = len(driver.host)
     views = [export() for _ in range(5)]
     assert len(driver.host) == reserved + 5
@@ -178,7 +180,7 @@ def test_more_host_memory_than_is_worth_keeping_is_given_back(driver: Copies) ->
 def test_a_copy_that_fails_is_an_error_of_that_file_alone(driver: Copies) -> None:
     memory = DiscreteMemory(driver)
     array = mx.arange(100).astype(mx.uint8)
-    (export,) = memory.exports([array])
+    (export,) = memory.exports([array])()
     driver.broken = True
     with pytest.raises(OSError, match="bus is gone"):
         export()

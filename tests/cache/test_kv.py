@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from omlx_daemon.coldstore.names import BlockName, Part
 from omlx_daemon.worker.backend.kv.buffers import BufferPool, StagingBuffer
 from omlx_daemon.worker.backend.kv.codec import KvCodec
 from omlx_daemon.worker.backend.kv.leaves import KvLayout, Unsupported, layout
-from omlx_daemon.worker.backend.kv.memory import SharedMemory
+from omlx_daemon.worker.backend.kv.memory import Export, SharedMemory
 from omlx_daemon.worker.backend.kv.payloads import KvPayload
 from omlx_daemon.worker.backend.kv.raw import bytes_of, copied
 from omlx_daemon.worker.backend.kv.rows import Source
@@ -62,6 +63,7 @@ def through(codec: KvCodec, source: Source, name: BlockName, start: int, end: in
     """Return a part as it comes back from a file's bytes."""
     payload = codec.capture(source, name.part, start, end)
     codec.settle([payload])
+    codec.seal(all_of_them=True)
     tensors = payload.tensors()
     raw = headers.encode(name, [(one.name, one.dtype, one.shape) for one in tensors], {}, "0" * 32)
     header = headers.decode(raw, name, len(raw) + sum(len(one.data) for one in tensors))
@@ -189,6 +191,7 @@ def test_a_file_with_other_tensors_is_unusable() -> None:
     name = name_of(Part.TOKENS, 256)
     payload = other.capture(Source(filled(wide, 256)), Part.TOKENS, 0, 256)
     other.settle([payload])
+    other.seal(all_of_them=True)
     infos = [(one.name, one.dtype, one.shape) for one in payload.tensors()]
     raw = headers.encode(name, infos, {}, "0" * 32)
     header = headers.decode(raw, name, len(raw) + payload.nbytes)
@@ -251,3 +254,37 @@ def test_a_copy_shares_no_memory() -> None:
         mx.eval(other)
         bytes_of(array)[:] = bytes(array.nbytes)
         assert other.sum().item() == 32
+
+
+def test_bytes_are_handed_out_when_the_next_call_to_seal_finds_the_copy_older() -> None:
+    model = Rows(PLAIN["plain"])
+    codec, caches = KvCodec(layout(model)), filled(model, 512)
+    first, second = (codec.capture(Source(caches), Part.TOKENS, start, start + 256) for start in (0, 256))
+    with ThreadPoolExecutor(2) as threads:
+        codec.settle([first])
+        asked = [threads.submit(payload.tensors) for payload in (first, second)]
+        codec.seal(all_of_them=False)
+        assert not asked[0].done()
+        codec.settle([second])
+        codec.seal(all_of_them=False)
+        tensors = asked[0].result(30)
+        assert not asked[1].done()
+        codec.seal(all_of_them=True)
+        assert [bytes(one.data) for one in tensors] != [bytes(one.data) for one in asked[1].result(30)]
+
+
+def test_a_copy_that_fails_is_never_written() -> None:
+    class Broken(SharedMemory):
+        def exports(self, arrays: Sequence[mx.array]) -> Callable[[], list[Export]]:
+            def fail() -> list[Export]:
+                raise RuntimeError("out of memory")
+
+            return fail
+
+    model = Rows(PLAIN["plain"])
+    codec, caches = KvCodec(layout(model), memory=Broken()), filled(model, 256)
+    payload = codec.capture(Source(caches), Part.TOKENS, 0, 256)
+    codec.settle([payload])
+    codec.seal(all_of_them=True)
+    with pytest.raises(OSError, match="could not be copied"):
+        payload.tensors()

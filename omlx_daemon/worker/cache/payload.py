@@ -29,7 +29,7 @@ class NotAlive(Unusable):
 
 
 class Payload(Protocol):
-    """One part of one block: evaluated, contiguous, never changed. Any thread may ask for its tensors."""
+    """One part of one block, never changed. Any thread may ask for its tensors."""
 
     @property
     def nbytes(self) -> int:
@@ -37,7 +37,7 @@ class Payload(Protocol):
         ...
 
     def tensors(self) -> Sequence[Tensor]:
-        """Return the tensors as they are stored. Raises OSError where they cannot be had."""
+        """Return the tensors as they are stored; wait for `Codec.seal` where it is due. Raises OSError."""
         ...
 
 
@@ -65,11 +65,11 @@ class Assembly(Protocol):
     """A model cache that is being filled. Engine thread only."""
 
     def place(self, payload: Payload, rows: int, position: int) -> None:
-        """Put the first `rows` rows of a tokens part at `position`."""
+        """Put the first `rows` rows of a tokens part at `position`; the payload is held until that is done."""
         ...
 
     def settle(self) -> None:
-        """Finish what was placed; payloads placed so far may be reused afterwards."""
+        """Do what was asked for with `place`, as far as that is worth it now."""
         ...
 
     def finish(self, position: int, windows: Sequence[Span], state: Payload | None) -> object:
@@ -88,7 +88,7 @@ class Codec(Protocol):
     def capture(self, source: object, part: Part, start: int, end: int) -> Payload:
         """Take a copy of rows [start, end) (of the state after `end` tokens) from a live cache.
 
-        The copy is made by the next `settle`. Raises NotAlive where the rows are not there,
+        The copy is begun by the next `settle`. Raises NotAlive where the rows are not there,
         Unusable where they are not what they should be.
         """
         ...
@@ -101,7 +101,14 @@ class Codec(Protocol):
         ...
 
     def settle(self, payloads: Sequence[Payload]) -> None:
-        """Make the copies that `capture` described."""
+        """Begin to make the copies that `capture` described; the live cache may change from now on."""
+        ...
+
+    def seal(self, all_of_them: bool) -> None:
+        """Wait for copies and hand their bytes to other threads: all, or those that were begun before the last call.
+
+        Those are done already where the model has made a step since.
+        """
         ...
 
     def buffer(self, size_bytes: int, bounded: bool) -> Buffer | None:

@@ -76,7 +76,8 @@ class Store:
             self._index.add(name.hash, name.parent, name.tokens)
 
     def tick(self) -> None:
-        """Do what was put off: offer again what found no room. Call it once each tick."""
+        """Do what was put off: let go to disk what is copied by now, offer again what found no room. Once each tick."""
+        self._seal(all_of_them=False)
         self._shelf.retry()
 
     def observe_prefill(self, tokens: int, seconds: float) -> None:
@@ -143,11 +144,13 @@ class Store:
 
     def flush(self, deadline_s: float) -> Dropped:
         """Write what waits to be written; return what is not done by the deadline."""
+        self._seal(all_of_them=True)
         return _sum([tier.flush(deadline_s) for tier in self._shelf])
 
     def close(self, deadline_s: float) -> Dropped:
         """Flush, end the tiers' threads and let go of everything; return what was given up."""
         self._off = self._off or "closed"
+        self._seal(all_of_them=True)
         return _sum([tier.close(deadline_s) for tier in self._shelf])
 
     # What follows is for leases.
@@ -221,6 +224,10 @@ class Store:
         """Give up parts that newer ones replace."""
         if names:
             self._shelf.supersede(names)
+
+    def _seal(self, all_of_them: bool) -> None:
+        if self._codec is not None:
+            self._codec.seal(all_of_them)
 
     def _apply_pins(self) -> None:
         hashes = frozenset().union(*self._pins.values())

@@ -42,15 +42,19 @@ class KvAssembly:
         self._placed: list[_Placed] = []
 
     def place(self, payload: Payload, rows: int, position: int) -> None:
-        """Put the first `rows` rows of a tokens part at `position`, with the next `settle`."""
+        """Put the first `rows` rows of a tokens part at `position`; the payload is held until that is done."""
         self._placed.append(_Placed(payload, rows, position))
 
     def settle(self) -> None:
-        """Finish what was placed; payloads placed so far may be reused afterwards."""
+        """Finish what was placed, but for parts too few to be worth it yet: those are held until there are more."""
+        if len(self._placed) >= self._run_parts:
+            self._deal_all()
+
+    def _deal_all(self) -> None:
         with mx.stream(self._stream):
             for run in self._runs():
                 self._deal(run)
-            mx.eval(list(self._rows.values()))
+                mx.eval(list(self._rows.values()))
         self._placed.clear()
 
     def _runs(self) -> Iterator[list[_Placed]]:
@@ -75,7 +79,7 @@ class KvAssembly:
 
     def finish(self, position: int, windows: Sequence[Span], state: Payload | None) -> object:
         """Return the model cache that holds `position` tokens. Raises Unusable where window rows are missing."""
-        self.settle()
+        self._deal_all()
         caches = self._layout.fresh()
         with mx.stream(self._stream):
             self._fill_rows(caches, position)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import mlx.core as mx
 from mlx_lm.generate import generation_stream
@@ -14,12 +17,14 @@ from omlx_daemon.coldstore.names import BlockName, Part
 from omlx_daemon.worker.backend.kv.assembly import KvAssembly
 from omlx_daemon.worker.backend.kv.buffers import BufferPool, StagingBuffer
 from omlx_daemon.worker.backend.kv.leaves import Field, Group, KvLayout, find
-from omlx_daemon.worker.backend.kv.memory import Memory, SharedMemory
+from omlx_daemon.worker.backend.kv.memory import Export, Memory, SharedMemory
 from omlx_daemon.worker.backend.kv.payloads import KvPayload, Spec, in_file_order, view
 from omlx_daemon.worker.backend.kv.precision import EXACT_BITS, Precision
 from omlx_daemon.worker.backend.kv.raw import AnyStream, stacked
 from omlx_daemon.worker.backend.kv.rows import Arrays, Rows, Source, live_rows, live_state
 from omlx_daemon.worker.cache.payload import Buffer, Needs, NotAlive, Payload, Unusable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class KvCodec:
         self._precision = Precision(store_bits)
         self._pool = BufferPool(self._memory, self._memory.staging_bytes, self._memory.staging_bytes)
         self._gathered: dict[str, Stacked] = {}
+        self._begun: deque[tuple[list[KvPayload], Callable[[], list[Export]]]] = deque()
+        self._due = 0
         self._live: dict[tuple[int, int, int], Rows] = {}
         self._needs = layout.needs
 
@@ -80,14 +87,28 @@ class KvCodec:
                     self._gathered[group.key] = self._stacked(source, group, start, end)
 
     def settle(self, payloads: Sequence[Payload]) -> None:
-        """Make the copies that `capture` described."""
+        """Begin to make the copies that `capture` described."""
         own = [payload for payload in payloads if isinstance(payload, KvPayload)]
+        if not own:
+            return
         with mx.stream(self._stream):
-            exports = iter(self._memory.exports([array for payload in own for array in payload.arrays.values()]))
-        for payload in own:
-            payload.seal([next(exports) for _ in payload.arrays])
+            exports = self._memory.exports([array for payload in own for array in payload.arrays.values()])
+        self._begun.append((own, exports))
         self._live.clear()
         self._gathered.clear()
+
+    def seal(self, all_of_them: bool) -> None:
+        """Wait for copies and hand their bytes to other threads: all, or those that were begun before the last call."""
+        for _ in range(len(self._begun) if all_of_them else self._due):
+            payloads, waited = self._begun.popleft()
+            try:
+                exports = iter(waited())
+            except RuntimeError:
+                log.exception("rows of the model could not be copied")
+                exports = iter(())
+            for payload in payloads:
+                payload.seal(list(islice(exports, len(payload.arrays))))
+        self._due = len(self._begun)
 
     def buffer(self, size_bytes: int, bounded: bool) -> StagingBuffer | None:
         """Return memory to read a file into, or None when `bounded` and too much of it is in use."""
@@ -140,11 +161,11 @@ class KvCodec:
         slices: dict[str, list[mx.array]] = {field.name: [] for field in group.fields}
         for number in group.leaves:
             live = self._live_rows(source, number)
-            low, high = start - live.first, end - live.first
-            if low < 0 or high > live.count:
+            if start < live.first or end > live.first + live.count:
                 raise NotAlive(f"rows {start} to {end} of layer {self._layout.leaves[number].path[0]} are not alive")
             for field in group.fields:
-                slices[field.name].append(_checked(field, live.arrays[field.name])[0, :, low:high])
+                _check(field, live.arrays[field.name])
+                slices[field.name].append(live.part(field.name, start, end))
         return Stacked({name: stacked(arrays) for name, arrays in slices.items()}, start, end)
 
     def _live_rows(self, source: Source, number: int) -> Rows:
@@ -188,7 +209,6 @@ def _distance(one: mx.array, other: mx.array) -> float:
     return distance if math.isfinite(distance) else math.inf
 
 
-def _checked(field: Field, array: mx.array) -> mx.array:
+def _check(field: Field, array: mx.array) -> None:
     if (array.shape[1], array.shape[3]) != field.shape or array.dtype != field.dtype:
         raise Unusable(f"{field.name} is {array.dtype} {tuple(array.shape)}, not as it was at load")
-    return array

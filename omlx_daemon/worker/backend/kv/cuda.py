@@ -9,13 +9,29 @@ from typing import Any
 
 import mlx.core as mx
 
+from omlx_daemon.worker.backend.kv.raw import begin
+
 _LIBRARY = "libcuda.so.1"
 _DEVICE = 0
 _PORTABLE = 1
 _BESIDE_OTHERS = 1
 """A stream that does not wait for the default one."""
-# mlx hands out no address on a device; a kernel is told its own arguments.
-_ADDRESS = "if (threadIdx.x == 0) { address[0] = (unsigned long long)(const void*)array; }"
+_ADDRESS_NAME = "omlx_address"
+# mlx hands out no address on a device; a kernel is told its own arguments. As PTX it needs no compiler.
+_ADDRESS = b"""
+.version 6.3
+.target sm_75
+.address_size 64
+.visible .entry omlx_address(.param .u64 array, .param .u64 address)
+{
+    .reg .b64 %place<3>;
+    ld.param.u64 %place1, [array];
+    ld.param.u64 %place2, [address];
+    cvta.to.global.u64 %place2, %place2;
+    st.global.u64 [%place2], %place1;
+    ret;
+}
+"""
 
 Pointer = ctypes.c_void_p
 Size = ctypes.c_size_t
@@ -30,15 +46,12 @@ class CudaDriver:
         self._context = Pointer()
         self._call("cuInit", 0)
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(self._context), _DEVICE)
-        make: Callable[..., Any] = mx.fast.cuda_kernel
-        self._kernel = make(name="omlx_address", input_names=["array"], output_names=["address"], source=_ADDRESS)
 
-    def addresses(self, arrays: Sequence[mx.array]) -> list[int]:
-        """Evaluate arrays and return where they lie. Engine thread."""
-        found = [self._address(array) for array in arrays]
-        mx.eval([*arrays, *found])
-        places: list[Any] = [address.item() for address in found]
-        return places
+    def addresses(self, arrays: Sequence[mx.array]) -> Callable[[], list[int]]:
+        """Begin to evaluate arrays; return what waits for that and says where they lie. Engine thread."""
+        found = [_address(array) for array in arrays]
+        begin([*arrays, *found])
+        return lambda: [_number(address) for address in found]
 
     def reserve(self, size_bytes: int) -> int:
         """Return the address of new host memory that does not move."""
@@ -74,16 +87,6 @@ class CudaDriver:
         self._enter()
         self._call("cuStreamSynchronize", Pointer(queue))
 
-    def _address(self, array: mx.array) -> mx.array:
-        made: list[mx.array] = self._kernel(
-            inputs=[array],
-            grid=(1, 1, 1),
-            threadgroup=(1, 1, 1),
-            output_shapes=[(1,)],
-            output_dtypes=[mx.uint64],
-        )
-        return made[0]
-
     def _enter(self) -> None:
         """Make this thread one of the device's."""
         self._call("cuCtxSetCurrent", self._context)
@@ -92,3 +95,23 @@ class CudaDriver:
         result = getattr(self._library, name)(*arguments)
         if result:
             raise OSError(errno.EIO, f"CUDA's {name} failed with {result}")
+
+
+def _address(array: mx.array) -> mx.array:
+    run: Callable[..., list[mx.array]] = mx.fast.precompiled_cuda_kernel
+    (address,) = run(
+        name=_ADDRESS_NAME,
+        compiled_source=_ADDRESS,
+        inputs=[array],
+        output_shapes=[(1,)],
+        output_dtypes=[mx.uint64],
+        scalars=[],
+        grid=(1, 1, 1),
+        threadgroup=(1, 1, 1),
+    )
+    return address
+
+
+def _number(array: mx.array) -> int:
+    number: Any = array.item()
+    return int(number)

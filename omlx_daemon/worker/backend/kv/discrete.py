@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Protocol
@@ -26,8 +26,8 @@ _SPARE_HOST_BYTES = 128 << 20
 class Driver(Protocol):
     """The copy engine. Any thread, but for `addresses`; everything raises OSError."""
 
-    def addresses(self, arrays: Sequence[mx.array]) -> list[int]:
-        """Evaluate arrays and return where they lie on the device. Engine thread."""
+    def addresses(self, arrays: Sequence[mx.array]) -> Callable[[], list[int]]:
+        """Begin to evaluate arrays; return what waits for that and says where they lie on the device. Engine thread."""
         ...
 
     def reserve(self, size_bytes: int) -> int:
@@ -137,14 +137,12 @@ class DiscreteMemory:
 
     def landing(self, array: mx.array) -> DeviceLanding:
         """Return the array's memory on the device."""
-        return DeviceLanding(self, *self._driver.addresses([array]))
+        return DeviceLanding(self, *self._driver.addresses([array])())
 
-    def exports(self, arrays: Sequence[mx.array]) -> list[Export]:
-        """Take the arrays' addresses. They stay where they are as long as nobody asks mlx for their bytes."""
-        return [
-            partial(self.fetch, address, int(array.nbytes))
-            for address, array in zip(self._driver.addresses(arrays), arrays, strict=True)
-        ]
+    def exports(self, arrays: Sequence[mx.array]) -> Callable[[], list[Export]]:
+        """Ask for the arrays' addresses. They stay where they are as long as nobody asks mlx for their bytes."""
+        found, sizes = self._driver.addresses(arrays), [int(array.nbytes) for array in arrays]
+        return lambda: [partial(self.fetch, *place) for place in zip(found(), sizes, strict=True)]
 
     def fetch(self, address: int, size_bytes: int) -> memoryview:
         """Return a copy of the device's bytes. Any thread; raises OSError."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import mlx.core as mx
 
-from omlx_daemon.worker.backend.kv.raw import bytes_of
+from omlx_daemon.worker.backend.kv.raw import begin, bytes_of
 
 PIECE_BYTES = 1 << 20
 """Read at a time: small enough to be in the processor's cache still when its checksum is computed."""
@@ -43,8 +43,8 @@ class Memory(Protocol):
         """Evaluate an array of bytes and return its memory."""
         ...
 
-    def exports(self, arrays: Sequence[mx.array]) -> list[Export]:
-        """Evaluate row-contiguous arrays and return how to get at their bytes."""
+    def exports(self, arrays: Sequence[mx.array]) -> Callable[[], list[Export]]:
+        """Begin to evaluate row-contiguous arrays; return what waits for that and says how to get at their bytes."""
         ...
 
 
@@ -76,7 +76,7 @@ class SharedMemory:
         mx.eval(array)
         return SharedLanding(array)
 
-    def exports(self, arrays: Sequence[mx.array]) -> list[Export]:
-        """Take views now, so that other threads never ask mlx for them."""
-        mx.eval(list(arrays))
-        return [SharedLanding(array).export(0, int(array.nbytes)) for array in arrays]
+    def exports(self, arrays: Sequence[mx.array]) -> Callable[[], list[Export]]:
+        """Take views, so that other threads never ask mlx for them."""
+        begin(arrays)
+        return lambda: [self.landing(array).export(0, int(array.nbytes)) for array in arrays]

@@ -55,7 +55,7 @@ def _memory() -> Memory:
 def _check(memory: Memory) -> None:
     """Raise OSError unless bytes come from the device as they are there."""
     sample = mx.arange(256).astype(mx.uint8)
-    (export,) = memory.exports([sample])
+    (export,) = memory.exports([sample])()
     if bytes(export()) != bytes(range(256)):
         raise OSError("copies from the device are not what was copied")
 

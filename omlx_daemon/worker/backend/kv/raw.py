@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -10,6 +10,12 @@ import mlx.core as mx
 AnyStream = mx.Stream | mx.ThreadLocalStream
 
 _WORDS = {1: mx.uint8, 2: mx.uint16, 4: mx.uint32, 8: mx.uint64}
+
+
+def begin(arrays: Sequence[mx.array]) -> None:
+    """Begin to evaluate arrays, without waiting."""
+    evaluate: Callable[..., None] = mx.async_eval
+    evaluate(list(arrays))
 
 
 def bytes_of(array: mx.array) -> memoryview:

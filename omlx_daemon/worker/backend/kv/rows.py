@@ -24,15 +24,20 @@ class Source:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows [first, first + count) of one sequence, in order, as views of shape (1, heads, count, width)."""
+    """Rows [first, first + count) of one sequence, in order, in arrays of shape (batch, heads, places, width)."""
 
     arrays: Arrays
     first: int
+    count: int
+    row: int = 0
+    """Where the sequence is in the batch."""
+    place: int = 0
+    """Where its first row is."""
 
-    @property
-    def count(self) -> int:
-        """Number of rows."""
-        return int(next(iter(self.arrays.values())).shape[2])
+    def part(self, name: str, start: int, end: int) -> mx.array:
+        """Return rows [start, end) of an array as a view of shape (heads, rows, width)."""
+        ahead = self.place - self.first
+        return self.arrays[name][self.row, :, start + ahead : end + ahead]
 
 
 def live_rows(cache: Any, row: int) -> Rows:
@@ -54,48 +59,42 @@ def live_state(cache: Any, row: int) -> Arrays:
 
 
 def _plain(cache: Any, row: int) -> Rows:
-    return Rows({"k": cache.keys[..., : cache.offset, :], "v": cache.values[..., : cache.offset, :]}, 0)
+    return Rows({"k": cache.keys, "v": cache.values}, 0, cache.offset)
 
 
 def _quantized(cache: Any, row: int) -> Rows:
     pairs = (("k", cache.keys), ("v", cache.values))
     arrays = {
-        f"{name}{place}": array[..., : cache.offset, :]
-        for name, arrays in pairs
-        for place, array in zip(("q", "s", "b"), arrays, strict=True)
+        f"{name}{part}": array for name, arrays in pairs for part, array in zip(("q", "s", "b"), arrays, strict=True)
     }
-    return Rows(arrays, 0)
+    return Rows(arrays, 0, cache.offset)
 
 
 def _rotating(cache: Any, row: int) -> Rows:
-    keys, values = cache.keys, cache.values
-    if cache._idx < min(cache.offset, keys.shape[2]):
-        keys, values = mx.roll(keys, -cache._idx, 2), mx.roll(values, -cache._idx, 2)
-    else:
-        keys, values = keys[..., : cache._idx, :], values[..., : cache._idx, :]
-    return Rows({"k": keys, "v": values}, cache.offset - keys.shape[2])
+    keys, values, count = cache.keys, cache.values, cache._idx
+    if count < min(cache.offset, keys.shape[2]):
+        keys, values, count = mx.roll(keys, -count, 2), mx.roll(values, -count, 2), keys.shape[2]
+    return Rows({"k": keys, "v": values}, cache.offset - count, count)
 
 
 def _chunked(cache: Any, row: int) -> Rows:
-    count = cache.offset - cache.start_position
-    return Rows({"k": cache.keys[..., :count, :], "v": cache.values[..., :count, :]}, cache.start_position)
+    first = cache.start_position
+    return Rows({"k": cache.keys, "v": cache.values}, first, cache.offset - first)
 
 
 def _batch(cache: Any, row: int) -> Rows:
     padding = cache.left_padding.tolist()[row]
-    one, live = slice(row, row + 1), slice(padding, cache._idx)
-    return Rows({"k": cache.keys[one, :, live], "v": cache.values[one, :, live]}, 0)
+    return Rows({"k": cache.keys, "v": cache.values}, 0, cache._idx - padding, row, padding)
 
 
 def _batch_rotating(cache: Any, row: int) -> Rows:
     one = slice(row, row + 1)
     keys, values, end = cache.keys[one], cache.values[one], cache._idx
     if cache.rotated:
-        keys, values = mx.roll(keys, -end, 2), mx.roll(values, -end, 2)
-        end = keys.shape[2]
-    live = slice(max(0, cache.left_padding.tolist()[row]), end)
-    keys, values = keys[:, :, live], values[:, :, live]
-    return Rows({"k": keys, "v": values}, cache.offset.tolist()[row] - keys.shape[2])
+        keys, values, end = mx.roll(keys, -end, 2), mx.roll(values, -end, 2), keys.shape[2]
+    padding = max(0, cache.left_padding.tolist()[row])
+    count = end - padding
+    return Rows({"k": keys, "v": values}, cache.offset.tolist()[row] - count, count, 0, padding)
 
 
 _VIEWS: dict[type, Callable[[Any, int], Rows]] = {
