@@ -111,6 +111,7 @@ class Life:
         """Read the settings again; where the terminal of a daemon in the foreground was closed, begin to stop."""
         if self._has_terminal and not os.isatty(sys.stderr.fileno()):
             self.signalled()
+            _let_go_of_the_terminal()
         else:
             self._reload = asyncio.create_task(self._read_again())
 
@@ -175,6 +176,14 @@ async def _first(serving: asyncio.Task[None], event: Coroutine[Any, Any, object]
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:
+def _let_go_of_the_terminal() -> None:
+    """Point the standard streams at nothing: writing to a terminal that is gone fails."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(nothing, fd)
+    os.close(nothing)
+
+
     if not task.cancelled() and task.exception() is not None:
         _log.error("a watch failed", exc_info=task.exception())
 
