@@ -19,6 +19,7 @@ from omlx_daemon.cache.admin import Admin
 from omlx_daemon.cache.plan import plan
 from omlx_daemon.cache.service import CacheService
 from omlx_daemon.configuration import LiveSettings
+from omlx_daemon.core.namesfile import NamesFile
 from omlx_daemon.core.options import Options
 from omlx_daemon.daemon import RunningDaemon
 from omlx_daemon.listeners import Listeners, check_key
@@ -57,7 +58,8 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
     limits = partial(plan, settings.cache, paths.cache, memory_bytes)
     cache = CacheService(limits(), namespaces.of, namespaces.bits, lambda: limits().policy)
     sizes = PoolSettings.of(settings, memory_bytes)
-    pool = Pool(registry.resolve, spawn, state, sizes, memory, caches=cache, options=options)
+    publish = NamesFile(paths.loaded_names).publish
+    pool = Pool(registry.resolve, spawn, state, sizes, memory, caches=cache, options=options, publish=publish)
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows, namespaces.bits, namespaces.of)
 

@@ -49,6 +49,7 @@ def serve(paths: Paths, settings: LiveSettings, ready: ReadyPipe, spawn: Spawner
         listeners.close()
         paths.socket.unlink(missing_ok=True)
         paths.daemon_info.unlink(missing_ok=True)
+        paths.loaded_names.unlink(missing_ok=True)
 
 
 class Life:
@@ -110,8 +111,8 @@ class Life:
     def hung_up(self) -> None:
         """Read the settings again; where the terminal of a daemon in the foreground was closed, begin to stop."""
         if self._has_terminal and not os.isatty(sys.stderr.fileno()):
-            self.signalled()
             _let_go_of_the_terminal()
+            self.signalled()
         else:
             self._reload = asyncio.create_task(self._read_again())
 
@@ -175,7 +176,6 @@ async def _first(serving: asyncio.Task[None], event: Coroutine[Any, Any, object]
         raise OmlxError(Code.INTERNAL, "the HTTP server ended unasked", "omlx logs  may tell why")
 
 
-def _log_failure(task: asyncio.Task[None]) -> None:
 def _let_go_of_the_terminal() -> None:
     """Point the standard streams at nothing: writing to a terminal that is gone fails."""
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -184,6 +184,7 @@ def _let_go_of_the_terminal() -> None:
     os.close(nothing)
 
 
+def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and task.exception() is not None:
         _log.error("a watch failed", exc_info=task.exception())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
 from omlx_daemon.core.errors import model_not_found
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.namesfile import NamesFile
 from omlx_daemon.core.options import Options
 from omlx_daemon.models import catalog, folder, hubcache, lmstudio, names, origin
 
@@ -33,6 +33,7 @@ class Registry:
         self._options = options or Options(settings.models)
         self._hub_cache = hubcache.location()
         self._catalog = _catalog(paths.home)
+        self._published = NamesFile(paths.model_names)
         self._specs: tuple[ModelSpec, ...] = ()
         self._by_name: dict[str, ModelSpec] = {}
 
@@ -50,7 +51,7 @@ class Registry:
         specs = tuple(sorted(found.values(), key=lambda spec: spec.name.lower()))
         aliases = {alias.lower(): spec for spec in specs for alias in spec.aliases}
         self._by_name, self._specs = aliases | found, specs
-        self._publish_names()
+        self._published.publish(self.names())
         return list(specs)
 
     def resolve(self, name: str) -> ModelSpec:
@@ -125,19 +126,6 @@ class Registry:
                 facts = folder.look(path)
                 if facts.is_text_model and facts.weights_bytes:
                     yield _spec(name, path, LMSTUDIO, facts)
-
-    def _publish_names(self) -> None:
-        """Write the names for shell completion where they changed; completion is not worth an error."""
-        text = "".join(f"{name}\n" for name in self.names())
-        target = self._paths.model_names
-        try:
-            if target.exists() and target.read_text(encoding="utf-8") == text:
-                return
-            with tempfile.NamedTemporaryFile("w", dir=target.parent, encoding="utf-8", delete=False) as file:
-                file.write(text)
-            Path(file.name).replace(target)
-        except (OSError, ValueError) as error:
-            _log.debug("cannot write %s: %s", target, error)
 
 
 def _catalog(home: Path) -> catalog.Catalog:

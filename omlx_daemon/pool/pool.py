@@ -38,7 +38,8 @@ _log = logging.getLogger(__name__)
 class Pool:
     """Implements `core.ports.Inference`, `core.ports.Requests` and `core.ports.Slots`. Event loop only.
 
-    `clock` is monotonic, `wall` the time of day, both in seconds.
+    `clock` is monotonic, `wall` the time of day, both in seconds. `publish` is handed the names of the models in
+    memory when those may have changed.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Pool:
         *,
         caches: Caches | None = None,
         options: Options | None = None,
+        publish: Callable[[list[str]], None] = lambda names: None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -59,6 +61,7 @@ class Pool:
         self._settings = settings
         self._clock = clock
         self._wall = wall
+        self._publish = publish
         self._options = options or Options()
         self._lifecycle = Lifecycle(
             spawn, settings, memory, state, self._is_pinned, clock, caches or NoCaches(), self._options
@@ -186,6 +189,7 @@ class Pool:
         try:
             while True:
                 self._lifecycle.changed.clear()
+                self._publish(sorted(slot.name for slot in self._lifecycle.slots.values() if slot.is_live))
                 await _wait(self._lifecycle.changed, self.expire())
         finally:
             for task in beside:

@@ -97,10 +97,10 @@ def _argument(root: Command, number: int, argument: Argument) -> str:
 def _action(root: Command, value: Value) -> str:
     file = names_file(value)
     if file:
-        return f"_omlx_names {file}"
+        return f" _omlx_names {file}"
     offered = " ".join(words(root, value))
     if value.kind is Kind.SOURCE:
-        return f"_omlx_source {offered}"
+        return f" _omlx_source {offered}"
     if offered:
         return f"({offered})"
     return {Kind.FOLDER: "_files -/"}.get(value.kind, "_files" if value.kind in FILES else " ")
