@@ -13,11 +13,8 @@ from contextlib import suppress
 from typing import Any
 
 
-def rounds(path: str, prompts: list[str]) -> None:
-    """Load the model at `path` as omlx does on the CPU, then run a round for every line on stdin.
-
-    The prompts are chats where the model has a template for them, else bare texts.
-    """
+def open_model(path: str) -> tuple[Any, Any]:
+    """Return the model at `path`, computing as omlx has it compute on the CPU, and its tokenizer."""
     with suppress(OSError):
         ctypes.CDLL("libopenblas.so.0", mode=ctypes.RTLD_GLOBAL)
     import mlx.core as mx
@@ -29,6 +26,15 @@ def rounds(path: str, prompts: list[str]) -> None:
         model = dequantize_model(model)
         model.set_dtype(mx.float32)
     mx.eval(model.parameters())
+    return model, tokenizer
+
+
+def rounds(path: str, prompts: list[str]) -> None:
+    """Load the model at `path`, then run a round for every line on stdin.
+
+    The prompts are chats where the model has a template for them, else bare texts.
+    """
+    model, tokenizer = open_model(path)
     texts = [encoded(tokenizer, prompt) for prompt in prompts]
     print("ready", flush=True)
     for line in sys.stdin:
