@@ -37,6 +37,7 @@ class Uninstall:
     """What will be done. `service` is the manager whose definition goes, or None."""
 
     env: Env
+    wanted: Wanted
     plan: Plan
     cache: Path
     service: Managed | None
@@ -50,7 +51,7 @@ class Uninstall:
         plan = removal.plan(env.paths, cache, wanted)
         going = (*((definition,) if service and definition else ()), *plan.going)
         staying = (*plan.staying, *((definition,) if definition and not service else ()))
-        return cls(env, Plan(going, staying), cache, service, places.uninstaller())
+        return cls(env, wanted, Plan(going, staying), cache, service, places.uninstaller())
 
     def text(self, dry_run: bool) -> str:
         """Return what goes and what stays, a line for each part."""
@@ -76,8 +77,9 @@ class Uninstall:
         try:
             # Nobody may start a daemon in a home that is being taken apart.
             with locks.held(self.env.paths.start_lock, time.monotonic() + _LOCK_S):
-                parts = [part for part in self.plan.going if part.name != _SERVICE]
-                removal.carry_out(parts, self.env.paths, self.cache)
+                # A daemon that ends writes what it has to keep; that goes too.
+                going = removal.plan(self.env.paths, self.cache, self.wanted).going
+                removal.carry_out(going, self.env.paths, self.cache)
         except TimeoutError as error:
             raise OmlxError(Code.IN_USE, "another command is starting the daemon", "try again") from error
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.shells import Shell
+from tests.standin.mac import compile_library
 
 NAMES = ("gemma3:1b", "gemma3:270m", "mlx-community/Qwen3-0.6B-4bit", "odd name", "smollm2", "smollm2:135m")
 
@@ -41,3 +42,9 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, names_home: Path) -> I
     shell = Shell(request.param, folder, names_home)
     yield shell
     shell.close()
+
+
+@pytest.fixture(scope="session")
+def launchd_library(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a library that stands in for launchd's; empty where there is no compiler."""
+    return compile_library(tmp_path_factory.mktemp("library"))
