@@ -216,6 +216,8 @@ class TierFigures(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 0
     reused_tokens: int = 0
     evictions: int = 0
+    evicted_bytes: int = 0
+    """Of the hot tier alone."""
     stored: int = 0
     bytes_read: int = 0
     bytes_written: int = 0

@@ -96,7 +96,12 @@ class Admin:
 
     async def verify(self, body: VerifyBody) -> AsyncIterator[VerifyEvent]:
         """Check stored blocks; progress, then exactly one `VerifyDone`. Deep: also recompute them and compare."""
-        ledger = await self._cold()
+        async for event in self._verified(await self._cold(), body):
+            if isinstance(event, VerifyDone) and event.report.damaged:
+                self._service.telling.quarantined("", "found by verify", event.report.damaged)
+            yield event
+
+    async def _verified(self, ledger: Ledger, body: VerifyBody) -> AsyncIterator[VerifyEvent]:
         sample = body.sample or None
         async for event in verify(ledger, sample):
             if body.deep and isinstance(event, VerifyDone):

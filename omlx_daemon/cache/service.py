@@ -10,12 +10,17 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from omlx_cli.contract.errors import OmlxError
+from omlx_cli.contract.live import LiveCache
 from omlx_daemon.cache.desk import Desk
+from omlx_daemon.cache.live import picture
 from omlx_daemon.cache.plan import CachePlan
 from omlx_daemon.cache.session import Session
 from omlx_daemon.cache.shares import shares
 from omlx_daemon.cache.tally import Tally
+from omlx_daemon.cache.telling import Telling
+from omlx_daemon.core.journal import Journal, NoJournal
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.ledger.figures import ColdFigures
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.ledger.policy import Policy, Removed
 from omlx_daemon.wire.cache import CacheStart
@@ -45,15 +50,19 @@ class CacheService:
         namespace: Callable[[ModelSpec], str],
         bits: Callable[[ModelSpec], int],
         limits: Callable[[], Policy] | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """Cache as `plan` says. `namespace` gives a model's fingerprint, read from disk, empty where it has none;
         `bits` how its rows are stored. `limits` measures the volume again: another one may be mounted by now."""
         self.plan = plan
         self.tally = Tally()
+        self.telling = Telling(journal or NoJournal())
         self.desk = Desk()
         self.cold_totals = (0, 0)
         """Bytes on disk, and files evicted since the start, as they were a moment ago."""
         self.why_no_cold = "" if plan.has_cold else "the cold tier is switched off"
+        self._figures = ColdFigures()
+        self._is_measuring = False
         self._namespace, self._bits = namespace, bits
         self._limits = limits or (lambda: plan.policy)
         self._sessions: list[Session] = []
@@ -83,6 +92,7 @@ class CacheService:
         upkeep_s, tries = clock() + UPKEEP_S, 0
         while True:
             await asyncio.sleep(min(UPKEEP_S, LOOK_S * 2**tries))
+            self.telling.trouble(ledger.degraded)
             if ledger.degraded:
                 tries = 0 if await asyncio.to_thread(ledger.probe) else min(tries + 1, MAX_DOUBLINGS)
                 continue
@@ -114,7 +124,9 @@ class CacheService:
             ledger = None
         elif ledger is not None:
             await self.desk.run(partial(ledger.attach, owner, start.namespace, spec.name, start.details))
-        session = Session(owner, spec.name, start, ledger, self.desk, self.tally, self._count, self._closed)
+        session = Session(
+            owner, spec.name, start, ledger, self.desk, self.tally, self._count, self._closed, self.telling
+        )
         session.bound_bytes = int(room_bytes * MEMORY_SHARE)
         self._sessions.append(session)
         self._share_memory()
@@ -158,13 +170,15 @@ class CacheService:
                 hint = f"; {error.body.hint}" if error.body.hint else ""
                 _log.warning("the KV cache is in memory alone: %s%s", error, hint)
             self.why_no_cold = str(error)
+            self.telling.trouble(self.why_no_cold)
             return
         if self.why_no_cold:
             _log.warning("the KV cache is on disk too, now that %s can be used", self.plan.root)
         self.why_no_cold = ""
+        self.telling.trouble("")
         ledger.listen(told)
         self._count(ledger)
-        self._ledger = ledger
+        self._ledger, self._figures = ledger, await self.desk.run(ledger.figures)
         for session in list(self._sessions):
             await session.adopt(ledger)
 
@@ -184,6 +198,20 @@ class CacheService:
             second_hit=self.plan.second_hit,
             pinned=pinned,
         )
+
+    def live(self) -> LiveCache:
+        """Return both tiers as they were a moment ago, and have the cold one looked at again; never waits."""
+        if self._ledger is not None and not self._is_measuring:
+            self._is_measuring = True
+            self.desk.post(partial(self._measure, self._ledger))
+        trouble = self._figures.degraded or self.why_no_cold
+        return picture(self.plan, self.tally.rows(), self._figures, self.hot_budget_bytes, trouble)
+
+    def _measure(self, ledger: Ledger) -> None:
+        try:
+            self._figures = ledger.figures()
+        finally:
+            self._is_measuring = False
 
     def _count(self, ledger: Ledger) -> None:
         self.cold_totals = ledger.totals()
@@ -214,6 +242,7 @@ class CacheService:
         self._share_memory()
 
     def _removed(self, removed: Sequence[Removed]) -> None:
+        self.telling.removed(removed)
         if self._ledger is not None:
             self.desk.post(partial(self._count, self._ledger))
         for session in self._sessions:

@@ -9,10 +9,11 @@ from functools import partial
 
 import msgspec
 
-from omlx_cli.contract.cache import ModelCacheFigures
+from omlx_cli.contract.cache import ModelCacheFigures, TierFigures
 from omlx_daemon.cache.desk import Desk
 from omlx_daemon.cache.shares import Holder, Use
 from omlx_daemon.cache.tally import Tally
+from omlx_daemon.cache.telling import Telling
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.wire.cache import (
     Arrived,
@@ -52,6 +53,7 @@ class Session:
         tally: Tally,
         on_stored: Callable[[Ledger], None],
         on_close: Callable[[Session], None],
+        telling: Telling,
     ) -> None:
         """Keep the accounts of the worker `owner` of `model`; without a ledger it has no cold tier yet.
 
@@ -67,6 +69,9 @@ class Session:
         self._tally = tally
         self._on_stored = on_stored
         self._on_close = on_close
+        self._telling = telling
+        self._left_ram = (0, 0)
+        """Parts and bytes that were evicted from memory, by the last report."""
         self._loop = asyncio.get_running_loop()
         self._send: Callable[[CacheCommand], None] = lambda command: None
         self._pid: int | None = None
@@ -133,6 +138,8 @@ class Session:
 
     def take(self, note: CacheNote) -> None:
         """Act on what the worker tells or asks; the ledger's part is done at the desk, in order."""
+        if isinstance(note, Quarantined):
+            self._telling.quarantined(self.model, note.reason)
         if self._ledger is not None:
             self._desk.post(partial(self._account, self._ledger, note))
         elif isinstance(note, Reserve):
@@ -143,6 +150,7 @@ class Session:
         self._hot_bytes = sum(tier.size_bytes for tier in figures.tiers if tier.tier == "hot")
         self._use.note(figures.requested_tokens, self._loop.time())
         self._tally.report(self.owner, figures)
+        self._tell_evicted(figures)
 
     def close(self) -> None:
         """Take note that the worker is gone; again does nothing."""
@@ -153,6 +161,14 @@ class Session:
         if self._ledger is not None:
             self._desk.post(partial(self._ledger.release, self.owner, pid=self._pid))
         self._on_close(self)
+
+    def _tell_evicted(self, figures: ModelCacheFigures) -> None:
+        hot = next((tier for tier in figures.tiers if tier.tier == "hot"), TierFigures(tier="hot"))
+        parts, size_bytes = self._left_ram
+        self._left_ram = hot.evictions, hot.evicted_bytes
+        if hot.evictions > parts:
+            is_kept = bool(self.namespace) and not self._start.second_hit
+            self._telling.left_ram(self.model, hot.evictions - parts, hot.evicted_bytes - size_bytes, is_kept)
 
     def _account(self, ledger: Ledger, note: CacheNote) -> None:
         namespace = self._start.namespace
@@ -176,3 +192,4 @@ class Session:
                 ledger.quarantined(namespace, [note.filename])
             case WriteFailed():
                 ledger.failed(self.owner, OSError(note.errno, note.reason))
+                self._loop.call_soon_threadsafe(self._telling.trouble, ledger.degraded)

@@ -11,11 +11,15 @@ from omlx_daemon.coldstore import blockfile, names
 from omlx_daemon.ledger import report
 from omlx_daemon.ledger.audit import Audit, Candidate, Finding, Progress
 from omlx_daemon.ledger.eviction import BATCH_FILES, Victim
+from omlx_daemon.ledger.figures import ColdFigures
 from omlx_daemon.ledger.pins import Pin, check_label
 from omlx_daemon.ledger.policy import UNLIMITED, Reason
 from omlx_daemon.ledger.prune import Criteria, plan
 from omlx_daemon.ledger.space import Space
 from omlx_daemon.ledger.writers import Writers
+
+_LIMITS = (Reason.QUOTA, Reason.FLOOR, Reason.SHARE, Reason.AGE)
+"""Why files are evicted; for all else they go by command."""
 
 
 class Administration(Writers):
@@ -36,9 +40,29 @@ class Administration(Writers):
 
     def totals(self) -> tuple[int, int]:
         """Return the bytes on disk, and the files that limits removed since the start; quick enough for every write."""
-        limits = (Reason.QUOTA, Reason.FLOOR, Reason.SHARE, Reason.AGE)
         with self._lock:
-            return self._book.used_bytes, sum(self._evictor.counts[reason] for reason in limits)
+            return self._book.used_bytes, self._evicted()
+
+    def figures(self) -> ColdFigures:
+        """Return the figures of now; asks the file system once, and reads no directory."""
+        free_bytes = 0
+        with suppress(OSError):
+            free_bytes = self._disk.free_bytes()
+        with self._lock:
+            spaces = [space for space in self._book if space.current]
+            return ColdFigures(
+                used_bytes=self._book.used_bytes,
+                quota_bytes=_limit(self.policy.quota_bytes),
+                blocks=sum(len(space.blocks.index) for space in spaces),
+                evictions=self._evicted(),
+                quarantined=sum(len(space.quarantined.index) for space in spaces),
+                free_bytes=free_bytes,
+                min_free_bytes=self.policy.min_free_bytes,
+                written_bytes=self._budget.total_bytes,
+                written_today_bytes=self._budget.today_bytes,
+                write_budget_bytes=_limit(self.policy.write_budget_bytes_per_day),
+                degraded=self._health.reason,
+            )
 
     def stats(self, current: Collection[str] | None = None) -> CacheStats:
         """Return the books."""
@@ -130,6 +154,9 @@ class Administration(Writers):
         with self._lock:
             rows = [report.pin_row(label, pin, self._book.get(pin.namespace)) for label, pin in self._pins.items()]
         return CachePins(pins=tuple(rows))
+
+    def _evicted(self) -> int:
+        return sum(self._evictor.counts[reason] for reason in _LIMITS)
 
     def _sweep(self, criteria: Criteria, reason: Reason, dry_run: bool) -> PruneReport:
         with self._lock:

@@ -42,7 +42,9 @@ class Evictor:
 
     def gone(self, space: Space, records: Iterable[Record]) -> None:
         """Tell of blocks that somebody else removed; they are out of the accounts already."""
-        self._removed += [Removed(space.name, record.filename, record.size_bytes, Reason.GONE) for record in records]
+        self._removed += [
+            Removed(space.name, record.filename, record.size_bytes, Reason.GONE, space.model) for record in records
+        ]
 
     def free(self, need_bytes: int, reason: Reason, spaces: Sequence[Space], *, partial: bool = False) -> int:
         """Remove the files that go next until `need_bytes` on disk are free; return the bytes freed.
@@ -88,7 +90,7 @@ class Evictor:
         self.counts[reason] += len(victims)
         self.removed_bytes += disk_bytes
         self._removed += [
-            Removed(victim.space.name, victim.record.filename, victim.record.size_bytes, reason)
+            Removed(victim.space.name, victim.record.filename, victim.record.size_bytes, reason, victim.space.model)
             for victim in victims
             if victim.shelf.kind == "block"
         ]

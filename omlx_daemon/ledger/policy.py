@@ -71,3 +71,4 @@ class Removed:
     filename: str
     size_bytes: int
     reason: Reason
+    model: str = ""

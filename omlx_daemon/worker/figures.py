@@ -32,6 +32,7 @@ def _tier(stats: TierStats, reused_tokens: int) -> TierFigures:
         parts=stats.parts,
         reused_tokens=reused_tokens,
         evictions=stats.evictions,
+        evicted_bytes=stats.evicted_bytes,
         stored=stats.stored,
         bytes_read=stats.bytes_read,
         bytes_written=stats.bytes_written,

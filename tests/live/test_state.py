@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from omlx_cli.contract.api import DaemonInfo, RequestInfo, RequestPhase, SlotInfo, SlotState
 from omlx_cli.contract.live import Change, Happening, HappeningKind, LiveMemory, Snapshot
 from omlx_cli.top.state import LOG_LINES, aged, apply
@@ -9,8 +11,8 @@ from omlx_cli.top.state import LOG_LINES, aged, apply
 DAEMON = DaemonInfo(version="1", pid=1, start_id="a", prefix="/p", home="/h", socket="/s", uptime_s=10.0)
 
 
-def row(name: str, **more: object) -> RequestInfo:
-    return RequestInfo(id=name, model="m", phase=RequestPhase.DECODE, age_s=1.0, **more)  # type: ignore[arg-type]
+def row(name: str, **more: Any) -> RequestInfo:
+    return RequestInfo(id=name, model="m", phase=RequestPhase.DECODE, age_s=1.0, **more)
 
 
 def snapshot(*rows: RequestInfo) -> Snapshot:

@@ -35,7 +35,7 @@ class HotTier:
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._pinned: frozenset[bytes] = frozenset()
         self._size_bytes = 0
-        self._stored = self._evictions = self._refused = 0
+        self._stored = self._evictions = self._evicted_bytes = self._refused = 0
 
     def names(self) -> Iterable[BlockName]:
         """Return what is held."""
@@ -133,6 +133,7 @@ class HotTier:
             parts=len(self._entries),
             stored=self._stored,
             evictions=self._evictions,
+            evicted_bytes=self._evicted_bytes,
             refused=self._refused,
         )
 
@@ -157,9 +158,10 @@ class HotTier:
         if victims is None or (old is not None and old.leases):
             self._refused += 1
             return False
-        for victim in (*victims, *([key] if old else [])):
-            self._drop(victim)
-        self._evictions += len(victims)
+        for victim in victims:
+            self._evict_one(victim)
+        if old:
+            self._drop(key)
         self._entries[key] = _Entry(block, Held(block.name, size_bytes, self.name, at_hand=True), now)
         self._size_bytes += size_bytes
         self._stored += 1
@@ -189,8 +191,12 @@ class HotTier:
         for key in list(self._evictable(since=1 << 62)):
             if self._size_bytes <= size_bytes:
                 return
-            self._drop(key)
-            self._evictions += 1
+            self._evict_one(key)
+
+    def _evict_one(self, key: Key) -> None:
+        self._evictions += 1
+        self._evicted_bytes += self._entries[key].block.payload.nbytes
+        self._drop(key)
 
     def _drop(self, key: Key) -> None:
         self._size_bytes -= self._entries.pop(key).block.payload.nbytes

@@ -65,6 +65,7 @@ class TierStats:
     parts: int = 0
     stored: int = 0
     evictions: int = 0
+    evicted_bytes: int = 0
     refused: int = 0
     """Parts that found no room, in the tier or in its queue."""
     dropped: int = 0

@@ -1,0 +1,81 @@
+"""What differs between two moments, and what two differences are together. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from omlx_cli.contract.api import DaemonInfo, RequestInfo
+from omlx_cli.contract.live import Change, Snapshot
+
+_PARTS = (
+    "memory", "models", "cache", "running", "queued", "requests_total", "prefill_tokens_per_s", "decode_tokens_per_s",
+)  # fmt: skip
+_NAMED = ("daemon", *_PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A change, and which of its rows are new: one that is born and dies unseen is nobody's business."""
+
+    change: Change
+    born: frozenset[str]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has changed but the time."""
+        change = self.change
+        return not (change.requests or change.ended) and all(getattr(change, name) is None for name in _NAMED)
+
+
+def difference(before: Snapshot, after: Snapshot) -> Delta:
+    """Return what is new in `after`. What time alone moves, an age or the uptime, is not new."""
+    parts: dict[str, Any] = {name: value for name in _PARTS if (value := getattr(after, name)) != getattr(before, name)}
+    if _described(before.daemon) != _described(after.daemon):
+        parts["daemon"] = after.daemon
+    known = {row.id: row for row in before.requests}
+    rows = tuple(row for row in after.requests if _differs(row, known.get(row.id)))
+    now = {row.id for row in after.requests}
+    change = Change(
+        number=after.number, at=after.at, requests=rows, ended=tuple(one for one in known if one not in now), **parts
+    )
+    return Delta(change, frozenset(row.id for row in rows if row.id not in known))
+
+
+def merged(one: Delta, other: Delta) -> Delta:
+    """Return what changed when `one` happened, then `other`."""
+    gone = set(other.change.ended)
+    rows = {row.id: row for row in one.change.requests if row.id not in gone}
+    rows |= {row.id: row for row in other.change.requests}
+    parts = {name: _later(one.change, other.change, name) for name in _NAMED}
+    change = Change(
+        number=other.change.number,
+        at=other.change.at,
+        requests=tuple(rows.values()),
+        ended=(*one.change.ended, *(id_ for id_ in other.change.ended if id_ not in one.born)),
+        **parts,
+    )
+    return Delta(change, (one.born - gone) | other.born)
+
+
+def _later(one: Change, other: Change, name: str) -> Any:
+    value = getattr(other, name)
+    return getattr(one, name) if value is None else value
+
+
+def _described(daemon: DaemonInfo) -> DaemonInfo:
+    return msgspec.structs.replace(daemon, uptime_s=0.0)
+
+
+def _differs(row: RequestInfo, before: RequestInfo | None) -> bool:
+    return before is None or _substance(row) != _substance(before)
+
+
+def _substance(row: RequestInfo) -> tuple[object, ...]:
+    """Return all of a row but its times, which the reader moves on by itself."""
+    return (
+        row.phase, row.tokens, row.prefilled_tokens, row.prompt_tokens, row.tokens_per_s, row.ttft_s,
+        row.cached_hot_tokens, row.cached_cold_tokens, row.priority, row.client, row.model, row.left_s is None,
+    )  # fmt: skip
