@@ -113,8 +113,9 @@ class Host:
             clock=time.monotonic,
             prefixes=Prefixes(cache.store, model, cache.compare),
         )
-        marks = cache.store.needs_checkpoints
-        self._intake.start(Preparer(loaded.tokenizer, loaded.tokenizer, loaded.facts, marks_boundaries=marks))
+        engine.limit_kv(settings.kv_limit_bytes)
+        tokenizer, marks = loaded.tokenizer, cache.store.needs_checkpoints
+        self._intake.start(Preparer(tokenizer, tokenizer, loaded.facts, marks_boundaries=marks, bound=engine.bound))
         self.serving = True
         self._progress("ready", 1.0)
         self._outbox.put(loaded.ready, engine.report())

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from omlx_cli.contract.errors import Code
-from omlx_daemon.core.events import Failed, Finished, FinishReason, Terminal, Text
-from omlx_daemon.core.requests import Priority, Sampling, TokenPrompt
+from omlx_daemon.core.events import Failed, Finished, FinishReason, Text
+from omlx_daemon.core.requests import Sampling, TokenPrompt
 from omlx_daemon.worker.engine.tickets import Ticket
 from tests.worker.doubles import POISON, Bench
 
@@ -184,75 +181,3 @@ def test_reports_count_steps_and_requests() -> None:
     last = bench.engine.report_if_due()
     assert last is not None
     assert (last.running, last.queued, last.decode_tokens_per_s) == (0, 0, 0.0)
-
-
-class Life(RuleBasedStateMachine):
-    """Requests come, are cancelled, time out and fail in any order; each ends once and the rest is not harmed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bench = Bench(max_running=3)
-        self.tickets: list[Ticket] = []
-
-    @rule(
-        length=st.sampled_from([1, 2, 30, 60, 300, 3000]),
-        max_tokens=st.integers(0, 6),
-        poisoned=st.sampled_from([False, False, False, True]),
-        priority=st.sampled_from(list(Priority)),
-        deadline_s=st.sampled_from([None, None, 0.0, 0.5]),
-        stop=st.sampled_from([(), ("b",), ("bc", "cde")]),
-    )
-    def submit(
-        self,
-        length: int,
-        max_tokens: int,
-        poisoned: bool,
-        priority: Priority,
-        deadline_s: float | None,
-        stop: tuple[str, ...],
-    ) -> None:
-        ids = [1] * length
-        ids[length // 2] = POISON if poisoned else 1
-        sampling = Sampling(max_tokens=max_tokens, stop=stop)
-        prompt = TokenPrompt(token_ids=tuple(ids))
-        self.tickets.append(
-            self.bench.submit(prompt=prompt, sampling=sampling, priority=priority, deadline_s=deadline_s)
-        )
-
-    @rule(pick=st.integers(0, 1000))
-    def cancel(self, pick: int) -> None:
-        if self.tickets:
-            ticket = self.tickets[pick % len(self.tickets)]
-            assert self.bench.tickets.cancel(ticket.id) is None, "the engine's own to end"
-
-    @rule(failure=st.sampled_from(["fail_next_step", "fail_next_remove", "lose_next_join"]))
-    def break_something(self, failure: str) -> None:
-        setattr(self.bench.runner, failure, True)
-
-    @rule(pick=st.integers(0, 1000))
-    def fault(self, pick: int) -> None:
-        if self.tickets:
-            self.bench.runner.faulty.add(self.tickets[pick % len(self.tickets)].uid)
-
-    @rule(times=st.integers(1, 5))
-    def tick(self, times: int) -> None:
-        for _ in range(times):
-            if self.bench.engine.busy:
-                self.bench.tick()
-
-    @invariant()
-    def only_open_requests_run(self) -> None:
-        open_uids = {ticket.uid for ticket in self.tickets if not self.bench.ended(ticket.id)}
-        assert set(self.bench.runner.running) <= open_uids
-
-    def teardown(self) -> None:
-        self.bench.run()
-        for ticket in self.tickets:
-            ends = [event for event in self.bench.events[ticket.id] if isinstance(event, Terminal)]
-            assert len(ends) == 1
-        assert len(self.bench.tickets) == 0
-        assert not self.bench.runner.running
-
-
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)

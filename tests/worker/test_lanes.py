@@ -99,6 +99,10 @@ ROWS = (
 STEPS = 20
 
 
+def prompt_of(number: int, length: int) -> list[int]:
+    return [(number * 31 + place * 7) % VOCABULARY for place in range(length)]
+
+
 class Answers:
     """Runs rows of one model on a runner and collects their tokens."""
 
@@ -109,7 +113,7 @@ class Answers:
 
     def begin(self, number: int) -> None:
         length, plan = ROWS[number]
-        prompt = [(number * 31 + place * 7) % VOCABULARY for place in range(length)]
+        prompt = prompt_of(number, length)
         rows = self.runner.start([Row(number, prompt, plan)])
         rows.advance([prompt[:-1]])
         rows.join(prompt[-1:])
@@ -157,6 +161,24 @@ def test_an_answer_is_the_same_in_every_company(family: str, price: Callable[[in
     assert answers.tokens == alone(family)
     assert (max(counts) > 1) == (price(0) == APART)
     assert len(answers.runner.lanes) == 0
+
+
+@pytest.mark.parametrize("family", ["llama", "gemma3_text", "qwen3_next"])
+def test_a_row_that_was_suspended_goes_on_as_if_nothing_had_happened(family: str) -> None:
+    answers = Answers(family, Told(TOGETHER))
+    for number in range(len(ROWS)):
+        answers.begin(number)
+    for _ in range(7):
+        answers.step()
+    for number, (length, plan) in enumerate(ROWS):
+        prompt = prompt_of(number, length) + answers.tokens[number]
+        rows = answers.runner.start([Row(number, prompt, plan, answers.runner.suspend(number))])
+        rows.advance([prompt[:-1]])
+        rows.join(prompt[-1:])
+        answers.step()
+    while answers.runner.lanes.live_bytes:
+        answers.step()
+    assert answers.tokens == alone(family)
 
 
 def test_what_is_held_follows_what_is_left() -> None:

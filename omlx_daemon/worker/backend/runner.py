@@ -133,6 +133,13 @@ class BatchRunner:
         for uid in gone:
             self._rows.pop(uid, None)
 
+    def suspend(self, uid: int) -> object:
+        """Take a row out of its lane; return its way of choosing, to go on as if nothing had happened."""
+        choosing = self._rows[uid]
+        self.remove([uid])
+        choosing.step_back()
+        return choosing
+
     def reset(self) -> None:
         """Forget all that runs and give its memory back."""
         self.lanes = self._no_lanes()
@@ -166,7 +173,7 @@ class BatchRunner:
     def _prefill(
         self, rows: Sequence[Row], caches: list[list[Any]], ready: list[Any] | None = None, tokens: int = 0
     ) -> PromptRows:
-        samplings = {row.uid: RowSampling(row) for row in rows}
+        samplings = {row.uid: _sampling(row) for row in rows}
         batch = PromptProcessingBatch(
             self.model,
             list(samplings),
@@ -195,6 +202,10 @@ class BatchRunner:
         if row.fault:
             return Sampled(response.uid, response.token, fault=row.fault)
         return Sampled(response.uid, response.token, row.scores(response.token, response.logprobs))
+
+
+def _sampling(row: Row) -> RowSampling:
+    return row.choosing if isinstance(row.choosing, RowSampling) else RowSampling(row)
 
 
 def _can_merge(cache: object) -> bool:

@@ -36,6 +36,7 @@ class RowSampling:
         self._prompt_tokens = len(row.prompt)
         self._raw: deque[mx.array] = deque()
         self._key = mx.random.key(secrets.randbits(63) if row.plan.seed is None else row.plan.seed % (1 << 63))
+        self._key_before = self._key
         self.sampler: Sampler = greedy_sampler if row.plan.greedy else self._sample
         self.processors: tuple[Processor, ...] = (self._process,) if _changes_logits(row.plan) else ()
 
@@ -45,6 +46,11 @@ class RowSampling:
         if self._plan.logprobs is None:
             return None
         return _scores(_log_softmax(as_float32(raw).reshape(-1)), token, self._plan.logprobs)
+
+    def step_back(self) -> None:
+        """Forget the choice that was made ahead, for a token that nobody has seen: it will be made again."""
+        self._key = self._key_before
+        self._raw.clear()
 
     def _process(self, context: mx.array, logits: mx.array) -> mx.array:
         """Return logits (1, vocabulary) with penalties and biases; `context` is prompt and answer so far."""
@@ -60,6 +66,7 @@ class RowSampling:
     def _sample(self, logprobs: mx.array) -> mx.array:
         """Return a token id (1,) drawn from log probabilities (1, vocabulary)."""
         try:
+            self._key_before = self._key
             self._key, key = mx.random.split(self._key)
             return draw(self._plan, logprobs, key)
         except Exception as error:

@@ -15,9 +15,11 @@ from omlx_daemon.wire.messages import Report
 from omlx_daemon.worker.cache.store import Store
 from omlx_daemon.worker.engine.meter import Meter
 from omlx_daemon.worker.engine.pace import Pace
+from omlx_daemon.worker.engine.places import URGENCY, Places
 from omlx_daemon.worker.engine.ports import BatchLostError, Runner, Sampled
 from omlx_daemon.worker.engine.ports import Prefill as PrefillRows
 from omlx_daemon.worker.engine.prefixes import Prefixes
+from omlx_daemon.worker.engine.room import Room
 from omlx_daemon.worker.engine.scheduler import Chunk, Scheduler
 from omlx_daemon.worker.engine.sequence import Sequence
 from omlx_daemon.worker.engine.tickets import Ticket, Tickets
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 Item = tuple[str, Event]
 """A request's id and one of its events."""
 CANCELLED = ErrorBody(code=Code.CANCELLED, message="the request was cancelled")
+_LEAST = 0.1
+"""A chunk took at least this share of the time in which it was waited for."""
 
 
 class Engine:
@@ -50,11 +54,13 @@ class Engine:
         self._tickets = tickets
         self._clock = clock
         self._pace = Pace(stall_target_s)
-        self.kv_limit_bytes = 0
-        self._scheduler = Scheduler(self._pace, max_running if runner.batches else 1)
+        self._room = Room(runner.shape)
+        self._places = Places(max_running if runner.batches else 1, self._room)
+        self._scheduler = Scheduler(self._pace)
         self._running: dict[int, Sequence] = {}
         self._meter = Meter(clock())
         self._out: list[Item] = []
+        self._has_prefilled = False
 
     @property
     def busy(self) -> bool:
@@ -75,15 +81,25 @@ class Engine:
         if sequence.max_tokens == 0 and not sequence.answers_nothing:
             self._end(sequence, sequence.finished(FinishReason.LENGTH, self._clock()))
 
+    def bound(self, sequence: Sequence) -> None:
+        """Fit a sequence into the memory that KV may take; any thread may. Raises OmlxError where it never fits."""
+        self._room.bound(sequence)
+
     def tick(self) -> list[Item]:
         """Do one step; return the events it produced, in order."""
         self._drop_ended()
+        began_s = self._clock()
         if self._running:
             self._decode()
+        decoded_s = self._clock() - began_s
+        self._make_room()
         self._restore()
-        chunks = self._scheduler.next(self._clock(), len(self._running))
+        chunks = self._scheduler.next(self._clock(), bool(self._running))
+        if self._running and not self._has_prefilled:
+            self._pace.note_step(decoded_s)
         if chunks:
-            self._prefill(chunks)
+            self._prefill(chunks, decoded_s if self._has_prefilled else 0.0)
+        self._has_prefilled = bool(chunks)
         self._prefixes.store.tick()
         self._meter.steps += 1
         return self._take()
@@ -109,7 +125,8 @@ class Engine:
 
     def limit_kv(self, size_bytes: int) -> None:
         """Bound what the KV of running requests may take; 0 is without a bound."""
-        self.kv_limit_bytes = size_bytes
+        self._room.limit_bytes = size_bytes
+        self._runner.limit_kv(size_bytes)
 
     def report(self) -> Report:
         """Return the figures of this moment."""
@@ -164,6 +181,7 @@ class Engine:
         if sequence.generated_tokens == 0:
             sequence.first_token_s = now_s
         sequence.generated_tokens += 1
+        sequence.said.append(row.token)
         self._prefixes.grew(sequence, row.token, partial(self._runner.source, row.uid))
         if row.token in sequence.stop_ids:
             self._finish(sequence, FinishReason.STOP, now_s)
@@ -179,44 +197,74 @@ class Engine:
         reason = FinishReason.STOP if sequence.answer.stop_text else reason
         self._end(sequence, sequence.finished(reason, now_s))
 
+    def _holding(self) -> list[Sequence]:
+        return [*self._running.values(), *(s for s in self._scheduler.waiting if s.placed)]
+
+    def _make_room(self) -> None:
+        """Have those step back that came last, the least urgent first, where answers outgrow what was expected."""
+        holding = self._holding()
+        while self._room.is_exceeded(holding):
+            last = max(holding, key=lambda s: (URGENCY[s.ticket.priority], s.started_s, s.ticket.uid))
+            holding.remove(last)
+            self._step_back(last)
+
+    def _step_back(self, sequence: Sequence) -> None:
+        self._prefixes.finish(sequence, partial(self._source, sequence))
+        if not sequence.joined:
+            sequence.step_back(sequence.choosing)
+            return
+        del self._running[sequence.ticket.uid]
+        self._scheduler.add(sequence)
+        try:
+            sequence.step_back(self._runner.suspend(sequence.ticket.uid))
+        except Exception as error:
+            log.exception("taking a row out of the batch failed")
+            self._lose_batch(error, sequence)
+
     def _restore(self) -> None:
-        """Look up the prompts whose turn is near; what is stored of them is brought while others go on."""
-        now_s, decoding = self._clock(), bool(self._running)
-        held = [s for s in self._scheduler.waiting if s.lease is not None and s.prefill is None]
-        upcoming = self._scheduler.upcoming(now_s, len(self._running))
-        self._prefixes.begin(upcoming, len(held), sum(len(sequence.prompt) for sequence in held))
-        for sequence in self._prefixes.advance(decoding):
+        """Give places, and look up those prompts; what is stored of them is brought while others go on."""
+        waiting = [sequence for sequence in self._scheduler.waiting if not sequence.placed]
+        if waiting:
+            for sequence in self._places.give(waiting, self._holding(), self._clock()):
+                sequence.placed = True
+                self._prefixes.match(sequence)
+        for sequence in self._prefixes.advance(bool(self._running)):
             if sequence.done_tokens:
                 self._progress(sequence)
 
-    def _prefill(self, chunks: list[Chunk]) -> None:
-        started_s, decoding = self._clock(), bool(self._running)
+    def _prefill(self, chunks: list[Chunk], waited_s: float) -> None:
+        """Compute chunks; the decode step beside them was waited for during `waited_s` and goes on in the meantime."""
         sequences = [chunk.sequence for chunk in chunks]
         try:
-            self._advance(chunks, started_s)
+            self._advance(chunks, waited_s)
         except BatchLostError as error:
             self._lose_batch(error, *sequences)
         except Exception as error:
             log.exception("reading a prompt failed")
             self._prefill_failed(sequences, error)
-        tokens = sum(chunk.tokens for chunk in chunks)
-        self._meter.prefilled_tokens += tokens
-        self._pace.note(tokens, self._clock() - started_s, decoding)
+        self._meter.prefilled_tokens += sum(chunk.tokens for chunk in chunks)
 
-    def _advance(self, chunks: list[Chunk], now_s: float) -> None:
+    def _advance(self, chunks: list[Chunk], waited_s: float) -> None:
         """Compute one chunk each, and let those whose prompts are done join the batch. All or none are done."""
-        sequences = [chunk.sequence for chunk in chunks]
-        prefill = sequences[0].prefill or self._begin(sequences, now_s)
+        sequences, started_s = [chunk.sequence for chunk in chunks], self._clock()
+        prefill = sequences[0].prefill or self._begin(sequences, started_s)
         if chunks[0].tokens:
-            ranges = [(c.sequence.done_tokens, c.sequence.done_tokens + c.tokens) for c in chunks]
-            prefill.advance([s.prompt[start:end] for s, (start, end) in zip(sequences, ranges, strict=True)])
-            self._prefixes.store.observe_prefill(sum(c.tokens for c in chunks), self._clock() - now_s)
+            prefill.advance([c.sequence.prompt[c.sequence.done_tokens :][: c.tokens] for c in chunks])
+            self._note_pace(chunks, self._clock() - started_s, waited_s)
         for number, chunk in enumerate(chunks):
             chunk.sequence.done_tokens += chunk.tokens
             self._progress(chunk.sequence)
             self._prefixes.commit(chunk.sequence, partial(prefill.source, number))
         if sequences[0].remaining_tokens == 0:
             self._prefilled(prefill, sequences)
+
+    def _note_pace(self, chunks: list[Chunk], took_s: float, waited_s: float) -> None:
+        self._prefixes.store.observe_prefill(sum(chunk.tokens for chunk in chunks), took_s)
+        # The device finished the step under way first.
+        step_s = self._pace.step_s if self._running else 0.0
+        longest = max(chunk.tokens for chunk in chunks)
+        span_tokens = chunks[0].sequence.done_tokens + longest / 2
+        self._pace.note_chunk(longest * len(chunks), span_tokens, max(took_s + waited_s - step_s, _LEAST * took_s))
 
     def _prefilled(self, prefill: PrefillRows, sequences: list[Sequence]) -> None:
         if sequences[0].answers_nothing:
@@ -225,7 +273,7 @@ class Engine:
         prefill.join([sequence.prompt[-1] for sequence in sequences])
         for sequence in sequences:
             self._scheduler.remove(sequence)
-            sequence.prefill, sequence.joined = None, True
+            sequence.prefill, sequence.joined, sequence.choosing = None, True, None
             self._running[sequence.ticket.uid] = sequence
 
     def _computed(self, prefill: PrefillRows, sequence: Sequence) -> Finished:
@@ -246,10 +294,13 @@ class Engine:
             prefill = self._runner.start([sequence.row for sequence in sequences])
         for sequence in sequences:
             sequence.prefill = prefill
-            sequence.started_s = now_s
+            if sequence.started_s < 0:
+                sequence.started_s = now_s
         return prefill
 
     def _progress(self, sequence: Sequence) -> None:
+        if sequence.generated_tokens:
+            return
         total = len(sequence.prompt)
         event = Prefill(
             done_tokens=sequence.done_tokens if sequence.remaining_tokens else total,
@@ -304,6 +355,8 @@ class Engine:
         """Give a sequence its terminal event, once; a running row is removed by the caller, with others."""
         if sequence.ended:
             return
+        if sequence.generated_tokens:
+            self._room.learn(sequence.generated_tokens)
         self._prefixes.finish(sequence, partial(self._source, sequence))
         sequence.ended, sequence.prefill, sequence.restored = True, None, None
         if sequence.ticket.uid not in self._running:

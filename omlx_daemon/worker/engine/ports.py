@@ -31,11 +31,15 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One sequence as the runner sees it: its number, its whole prompt, its way of choosing."""
+    """One sequence as the runner sees it: its number, its whole prompt, its way of choosing.
+
+    `choosing` is what `suspend` gave for it; the prompt ends with what it said until then.
+    """
 
     uid: int
     prompt: Sequence[int]
     plan: SamplingPlan
+    choosing: object | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,13 @@ class Runner(Protocol):
 
     def remove(self, uids: Collection[int]) -> None:
         """Take rows out of the running batch. Any error means that the batch is lost."""
+        ...
+
+    def suspend(self, uid: int) -> object:
+        """Take a row out of the running batch; return what it needs to go on as if nothing had happened.
+
+        Any error means that the batch is lost.
+        """
         ...
 
     def reset(self) -> None:

@@ -6,7 +6,7 @@ Nothing that goes wrong in the cache reaches a request: it is computed as if not
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from omlx_cli.contract.cache import ModelCacheFigures
 from omlx_daemon.worker.cache.lease import Lease, LeaseOptions, LeaseState
@@ -18,10 +18,6 @@ log = logging.getLogger(__name__)
 
 MOVE_BYTES = 64 << 20
 """Moved into a model cache between two decode steps at most."""
-AHEAD_SEQUENCES = 32
-AHEAD_TOKENS = 8192
-"""How many sequences, and with how many prompt tokens, hold what is restored before their turn."""
-
 NOT_READ = -1.0
 Compare = Callable[[str, int, object], float]
 """Returns how far a stored block, by file name and end, is from a live model cache; `NOT_READ` where that cannot be
@@ -48,17 +44,20 @@ class Prefixes:
         """Return what the cache did so far."""
         return figures(self._model, self.store.stats())
 
-    def begin(self, upcoming: Iterable[Sequence], held: int, held_tokens: int) -> None:
-        """Look up prompts, the most urgent first, as far ahead as is worth it; `advance` returns those ready.
-
-        `held` sequences with `held_tokens` prompt tokens have been looked up already and wait for their turn.
-        """
-        for sequence in upcoming:
-            tokens = len(sequence.prompt)
-            if held and (held >= AHEAD_SEQUENCES or held_tokens + tokens > AHEAD_TOKENS):
-                return
-            held, held_tokens = held + 1, held_tokens + tokens
-            self._match(sequence)
+    def match(self, sequence: Sequence) -> None:
+        """Look up a prompt; `advance` returns the sequence when it is ready."""
+        policy = sequence.cache
+        if policy.compare:
+            sequence.ready = True
+            return
+        options = LeaseOptions(store=not policy.no_store, boundaries=sequence.boundaries)
+        try:
+            sequence.lease = self.store.match(sequence.prompt, salt=policy.salt, options=options)
+        except Exception:
+            log.exception("looking up a prefix failed")
+            sequence.ready = True
+        else:
+            self._restoring.append(sequence)
 
     def advance(self, decoding: bool) -> list[Sequence]:
         """Go on with what is being restored, never waiting for a disk; return those that are ready now."""
@@ -112,20 +111,6 @@ class Prefixes:
             return NOT_READ
         return self._compare(filename, end, source)
 
-    def _match(self, sequence: Sequence) -> None:
-        policy = sequence.cache
-        if policy.compare:
-            sequence.ready = True
-            return
-        options = LeaseOptions(store=not policy.no_store, boundaries=sequence.boundaries)
-        try:
-            sequence.lease = self.store.match(sequence.prompt, salt=policy.salt, options=options)
-        except Exception:
-            log.exception("looking up a prefix failed")
-            sequence.ready = True
-        else:
-            self._restoring.append(sequence)
-
     def _is_ready(self, sequence: Sequence, budget_bytes: int | None) -> bool:
         lease = sequence.lease
         if lease is None or sequence.ended:
@@ -144,5 +129,7 @@ class Prefixes:
         restored = lease.restore()
         sequence.restored = restored.cache
         sequence.done_tokens = restored.tokens
+        if sequence.generated_tokens:
+            return
         sequence.cached_hot_tokens = restored.by_tier.get("hot", 0)
         sequence.cached_cold_tokens = restored.tokens - sequence.cached_hot_tokens

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.errors import prompt_too_long
@@ -27,9 +28,19 @@ class Preparer:
     """Checks a request against the model and makes it a sequence. Called on the tokenising thread alone."""
 
     def __init__(
-        self, encoder: Encoder, vocabulary: Vocabulary, facts: ModelFacts, *, marks_boundaries: bool = False
+        self,
+        encoder: Encoder,
+        vocabulary: Vocabulary,
+        facts: ModelFacts,
+        *,
+        marks_boundaries: bool = False,
+        bound: Callable[[Sequence], None] = lambda sequence: None,
     ) -> None:
-        """Prepare for one model; `marks_boundaries` where its cache can be resumed at chosen positions alone."""
+        """Prepare for one model; `marks_boundaries` where its cache can be resumed at chosen positions alone.
+
+        `bound` fits a sequence into memory, or raises OmlxError where it never fits.
+        """
+        self._bound = bound
         self._encoder = encoder
         self._vocabulary = vocabulary
         self._facts = facts
@@ -37,12 +48,12 @@ class Preparer:
         self._marks_boundaries = marks_boundaries
 
     def prepare(self, ticket: Ticket, request: GenerationRequest) -> Sequence:
-        """Return the sequence of `request`. Raises OmlxError (invalid request, prompt too long)."""
+        """Return the sequence of `request`. Raises OmlxError (invalid request, prompt too long for model or memory)."""
         sampling = request.sampling
         plan = decide(sampling, self._facts.defaults)
         self._check_ids("logit_bias", tuple(plan.logit_bias))
         prompt = self._encode(request.prompt)
-        return Sequence(
+        sequence = Sequence(
             ticket=ticket,
             prompt=prompt,
             plan=plan,
@@ -51,8 +62,11 @@ class Preparer:
             stop_ids=frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else self._facts.eos_ids),
             echo_text=self._echo(request.prompt, prompt) if request.echo else "",
             cache=request.cache,
+            client=request.client,
             boundaries=self._shared(request.prompt, prompt),
         )
+        self._bound(sequence)
+        return sequence
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, ChatPrompt):

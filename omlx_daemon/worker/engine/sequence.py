@@ -20,9 +20,12 @@ class Sequence:
 
     ticket: Ticket
     prompt: list[int]
+    """What has to be in the KV cache before it decodes: the prompt, and after a step back what it has said so far."""
     plan: SamplingPlan
     answer: Answer
     max_tokens: int
+    client: str = ""
+    """Whose request it is; clients are served evenly."""
     stop_ids: frozenset[int] = frozenset()
     echo_text: str = ""
     cache: CachePolicy = field(default_factory=CachePolicy)
@@ -30,6 +33,8 @@ class Sequence:
     """Prompt positions that other prompts are likely to share."""
     lease: Lease | None = None
     """Its claim on the prefix cache, from its turn to its end."""
+    placed: bool = False
+    """Whether it was given a place."""
     ready: bool = True
     """Whether its prompt may be computed: what is stored of it is restored."""
     restored: object | None = None
@@ -44,10 +49,18 @@ class Sequence:
     """Whether it decodes."""
     alone: bool = False
     """Prefills in a group of one, since a group with it failed."""
+    said: list[int] = field(default_factory=list)
+    """Tokens generated since it began to decode."""
+    choosing: object | None = None
+    """The runner's state of its sampling, from a step back until it decodes again."""
+    prompt_tokens: int = field(init=False)
     generated_tokens: int = 0
     started_s: float = -1.0
     first_token_s: float = -1.0
     ended: bool = False
+
+    def __post_init__(self) -> None:
+        self.prompt_tokens = len(self.prompt)
 
     @property
     def remaining_tokens(self) -> int:
@@ -62,7 +75,17 @@ class Sequence:
     @property
     def position(self) -> int:
         """Tokens in the KV cache, prompt and answer."""
-        return len(self.prompt) + self.generated_tokens if self.joined else self.done_tokens
+        return self.tokens if self.joined else self.done_tokens
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompt and answer so far."""
+        return len(self.prompt) + len(self.said)
+
+    @property
+    def awaited(self) -> Lease | None:
+        """The claim of the sequence that computes what this one waits for."""
+        return self.lease.awaited if self.lease is not None else None
 
     @property
     def fresh(self) -> bool:
@@ -71,13 +94,21 @@ class Sequence:
 
     @property
     def waits(self) -> bool:
-        """Whether it holds nothing yet: no place, no part of its prompt, no claim on the cache."""
-        return self.fresh and self.lease is None
+        """Whether it has no place yet, so no part of its prompt and no claim on the cache."""
+        return not self.placed
 
     @property
     def row(self) -> Row:
         """The sequence as the runner sees it."""
-        return Row(self.ticket.uid, self.prompt, self.plan)
+        return Row(self.ticket.uid, self.prompt, self.plan, self.choosing)
+
+    def step_back(self, choosing: object | None) -> None:
+        """Give up its place: what it has said becomes a part of its prompt, to be computed again in its turn."""
+        self.prompt, self.said = [*self.prompt, *self.said], []
+        self.choosing = choosing
+        self.lease = self.prefill = self.restored = None
+        self.placed = self.ready = self.joined = False
+        self.done_tokens = 0
 
     def chunk_tokens(self, limit_tokens: int) -> int:
         """Return how many prompt tokens the next chunk takes: at most the limit, and no further than the last
@@ -86,11 +117,15 @@ class Sequence:
         stop = self.lease.stop_after(self.done_tokens) if self.lease else None
         if stop is not None and stop <= self.done_tokens + count:
             return stop - self.done_tokens
+        if count == self.remaining_tokens:
+            return count
         end = self.done_tokens + count
         boundary = end - end % BLOCK_TOKENS
-        if count < self.remaining_tokens and boundary > self.done_tokens:
+        if boundary > self.done_tokens:
             return boundary - self.done_tokens
-        return count
+        # Chunks of about equal size up to the next boundary, none of them too small to be worth its own cost.
+        left = BLOCK_TOKENS - self.done_tokens % BLOCK_TOKENS
+        return -(-left // -(-left // count))
 
     def finished(self, reason: FinishReason, now_s: float) -> Finished:
         """Return the event of its proper end."""
@@ -105,7 +140,7 @@ class Sequence:
         started_s = self.started_s if self.started_s >= 0 else now_s
         first_s = self.first_token_s if self.first_token_s >= 0 else now_s
         return Usage(
-            prompt_tokens=len(self.prompt),
+            prompt_tokens=self.prompt_tokens,
             completion_tokens=self.generated_tokens,
             cached_hot_tokens=self.cached_hot_tokens,
             cached_cold_tokens=self.cached_cold_tokens,

@@ -44,11 +44,13 @@ def _leaves(caches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _token_bytes(cache: Any) -> int | None:
-    """Return the bytes of one token's rows, None for a cache that has no rows."""
+    """Return the bytes of one token's rows, None for a cache that has none or keeps them in a way of its own."""
     if getattr(cache, "keys", None) is None:
         return None
     flat: Any = tree_flatten
     arrays = [array for _, array in flat((cache.keys, cache.values))]
+    if any(array.ndim != 4 for array in arrays):
+        return None
     return sum(int(array.nbytes) // int(array.shape[2]) for array in arrays if array.size)
 
 
