@@ -22,6 +22,7 @@ class Held:
     pool_bytes: int = 0
     hot_bytes: int = 0
     kv_bytes: int = 0
+    kv_expected_bytes: int = 0
 
     def __add__(self, other: Held) -> Held:
         return Held(
@@ -30,6 +31,7 @@ class Held:
             self.pool_bytes + other.pool_bytes,
             self.hot_bytes + other.hot_bytes,
             self.kv_bytes + other.kv_bytes,
+            self.kv_expected_bytes + other.kv_expected_bytes,
         )
 
     def again(self, shares_memory: bool) -> Held:
@@ -106,7 +108,7 @@ class Room:
         found = [
             MemoryTerm(name="limit", size_bytes=self.limit_bytes, note="memory.limit"),
             MemoryTerm(name="used", size_bytes=self.used.host_bytes, note="by all workers"),
-            MemoryTerm(name="promised", size_bytes=self.promised.host_bytes, note="to loads, and to one request each"),
+            MemoryTerm(name="promised", size_bytes=self.promised.host_bytes, note="to loads and to requests"),
             MemoryTerm(name="available", size_bytes=self.reading.available_bytes, note=f"{bounded}, without swapping"),
             MemoryTerm(name="kept free", size_bytes=self.floor_bytes, note="half of memory.reserve"),
         ]
@@ -154,6 +156,7 @@ class Accounts:
             pool_bytes=report.cache_bytes,
             hot_bytes=sum(tier.size_bytes for tier in tiers if tier.tier == "hot"),
             kv_bytes=report.kv_bytes,
+            kv_expected_bytes=report.kv_expected_bytes,
         )
 
     def size_bytes(self, slot: Slot) -> int:
@@ -184,7 +187,7 @@ class Accounts:
         if slot.phase is Phase.LOADING:
             host_bytes = cost.host_bytes - held.host_bytes
             return Held(max(0, host_bytes), max(0, cost.device_bytes - held.device_bytes))
-        request_bytes = max(0, cost.kv_bytes - held.kv_bytes)
+        request_bytes = max(0, max(cost.kv_bytes, held.kv_expected_bytes) - held.kv_bytes)
         return Held(0 if self._probe.has_device_memory else request_bytes, request_bytes)
 
     @staticmethod

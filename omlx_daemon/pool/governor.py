@@ -21,6 +21,7 @@ from omlx_daemon.wire.messages import LimitKv, Trim
 PERIOD_S = 0.5
 TRIM_EVERY_S = 10.0
 """How often a worker that computes is asked for its free pool while memory is short: it slows a step down."""
+TRIM_EVERY_RED_S = 1.0
 TRIM_BYTES = 32 << 20
 """Less than this is not worth asking for."""
 _POLL_S = 0.05
@@ -107,6 +108,9 @@ class Governor:
             if clock() >= until_s:
                 raise self._refusal(slot)
             await asyncio.sleep(_POLL_S)
+        if slot.worker is not None and not slot.worker.running + slot.worker.queued:
+            # Others may have been told of room that it takes its part of now.
+            self._share_kv(self._room(), joining=slot)
 
     def _is_shut(self) -> bool:
         judgement = self._gauge.now
@@ -151,28 +155,32 @@ class Governor:
     def _hot_budget_term(self) -> MemoryTerm:
         return MemoryTerm(name="hot budget", size_bytes=self._caches.hot_budget_bytes, note="of all hot tiers")
 
-    def _share_kv(self, room: Room) -> None:
-        """Tell every worker what its requests' KV may take: what it was promised, and its part of what is free."""
-        ready = [slot for slot in self._slots() if slot.phase is Phase.READY and slot.worker is not None]
-        self._kv_limits = {pid: bound for pid, bound in self._kv_limits.items() if pid in {_pid(one) for one in ready}}
-        for slot in ready:
-            worker, cost = slot.worker, self._accounts.promised(slot)
-            if worker is None:
-                continue
-            promised_bytes = cost.kv_bytes if cost else 0
-            share_bytes = max(worker.report.kv_bytes, promised_bytes) + room.free_bytes // len(ready)
-            bound = _rounded(max(1, promised_bytes, share_bytes))
+    def _share_kv(self, room: Room, joining: Slot | None = None) -> None:
+        """Tell every worker what its requests' KV may take: what they are to need, and a part of what is free.
+
+        What is free is for those that work; one that is idle is told what it would get if it began.
+        """
+        ready = {slot: slot.worker for slot in self._slots() if slot.phase is Phase.READY and slot.worker is not None}
+        busy = [slot for slot, worker in ready.items() if slot is joining or worker.running + worker.queued]
+        alive = {worker.pid for worker in ready.values()}
+        self._kv_limits = {pid: bound for pid, bound in self._kv_limits.items() if pid in alive}
+        for slot, worker in ready.items():
+            cost, report = self._accounts.promised(slot), worker.report
+            least_bytes = max(cost.kv_bytes if cost else 0, report.kv_expected_bytes, report.kv_bytes)
+            share_bytes = room.free_bytes // (len(busy) if slot in busy else len(busy) + 1)
+            bound = _rounded(max(1, least_bytes + share_bytes), least_bytes)
             if self._kv_limits.get(worker.pid) != bound:
                 self._kv_limits[worker.pid] = bound
                 worker.tell(LimitKv(kv_limit_bytes=bound))
 
     def _trim(self, slots: Collection[Slot]) -> None:
         now_s = self._clock()
+        every_s = TRIM_EVERY_RED_S if self.level is MemoryLevel.RED else TRIM_EVERY_S
         for slot in slots:
             worker = slot.worker
             if worker is None or worker.report.cache_bytes < TRIM_BYTES:
                 continue
-            if now_s - self._trimmed_s.get(worker.pid, float("-inf")) >= TRIM_EVERY_S:
+            if now_s - self._trimmed_s.get(worker.pid, float("-inf")) >= every_s:
                 self._trimmed_s[worker.pid] = now_s
                 worker.tell(Trim())
         alive = {_pid(slot) for slot in slots}
@@ -193,10 +201,10 @@ def _parts(used: Held) -> tuple[MemoryTerm, ...]:
     )
 
 
-def _rounded(size_bytes: int) -> int:
-    """Return `size_bytes` with its leading bits alone; at least 1."""
+def _rounded(size_bytes: int, least_bytes: int) -> int:
+    """Return `size_bytes` with its leading bits alone, at least `least_bytes`."""
     shift = max(0, size_bytes.bit_length() - _KV_BITS)
-    return size_bytes >> shift << shift
+    return max(size_bytes >> shift << shift, least_bytes)
 
 
 def _pid(slot: Slot) -> int:

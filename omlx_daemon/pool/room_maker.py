@@ -20,6 +20,8 @@ REPORT_S = 2.0
 """How long a worker that computes may take to tell what it gave back."""
 BACK_S = 3.0
 """How long the system may take to show what was given back."""
+AGAIN_S = 1.0
+"""How often a load that waits has workers give back what they have piled up meanwhile."""
 _POLL_S = 0.05
 
 _log = logging.getLogger(__name__)
@@ -61,7 +63,7 @@ class RoomMaker:
 
     async def _make(self, slot: Slot, is_wanted: Callable[[], bool]) -> Grant | None:
         clock = asyncio.get_running_loop().time
-        until_s, given_back = clock() + self._patience_s, set[str]()
+        until_s, given_back, again_s = clock() + self._patience_s, set[str](), clock() + AGAIN_S
         while is_wanted():
             weighing = self._weigh(slot)
             grant = weighing.grant
@@ -78,6 +80,9 @@ class RoomMaker:
                 raise refusal.error(weighing)
             self._waits.begin(slot, reason)
             await asyncio.sleep(_POLL_S)
+            if clock() >= again_s:
+                again_s += AGAIN_S
+                given_back.clear()
         return None
 
     async def _reclaim(self, slot: Slot, weighing: Weighing, given_back: set[str]) -> bool:
@@ -90,7 +95,7 @@ class RoomMaker:
             return False
         if "pool" not in given_back:
             given_back.add("pool")
-            await self._trim([other for other in self._others(slot) if self._accounts.held(other).pool_bytes])
+            await self._give_back_pools(slot, weighing)
             return True
         if "hot" not in given_back:
             given_back.add("hot")
@@ -99,27 +104,41 @@ class RoomMaker:
         if weighing.grant is None:
             return False
         # One, and then the scales again: meanwhile another may have become busy, or gone by itself.
-        await self._unload(slot, weighing.grant.victims[0])
-        return True
+        return await self._unload(slot, weighing.grant.victims[0])
 
-    async def _unload(self, slot: Slot, name: str) -> None:
+    async def _give_back_pools(self, slot: Slot, weighing: Weighing) -> None:
+        holders = {other: self._accounts.held(other) for other in self._others(slot)}
+        await self._trim([other for other, held in holders.items() if held.pool_bytes])
+        left_bytes = sum(self._accounts.held(other).pool_bytes for other in holders)
+        freed_bytes = sum(held.pool_bytes for held in holders.values()) - left_bytes
+        await self._until_back(slot, weighing, freed_bytes)
+
+    async def _shrink_hot(self, slot: Slot, weighing: Weighing) -> None:
+        holders = {
+            other: held.hot_bytes for other in self._others(slot) if (held := self._accounts.held(other)).hot_bytes
+        }
+        if not holders:
+            return
+        self._caches.limit_hot(max(0, sum(holders.values()) - weighing.missing_bytes))
+        await self._trim(list(holders))
+        freed_bytes = sum(before - self._accounts.held(other).hot_bytes for other, before in holders.items())
+        await self._until_back(slot, weighing, freed_bytes)
+
+    async def _unload(self, slot: Slot, name: str) -> bool:
         victim = next((other for other in self._others(slot) if other.name == name), None)
         if victim is None or not victim.is_idle:
-            return
-        before_bytes = self._weigh(slot).missing_bytes
+            return False
+        weighing, held = self._weigh(slot), self._accounts.held(victim)
         self._waits.swapped()
         _log.info("unloading %s to make room for %s", name, slot.name)
         await self._evict(victim)
-        await self._until(lambda: self._weigh(slot).missing_bytes < before_bytes, BACK_S)
+        await self._until_back(slot, weighing, held.host_bytes if weighing.room.shares_memory else held.device_bytes)
+        return True
 
-    async def _shrink_hot(self, slot: Slot, weighing: Weighing) -> None:
-        holders = [other for other in self._others(slot) if self._accounts.held(other).hot_bytes]
-        if not holders or weighing.missing_bytes <= 0:
-            return
-        held_bytes = sum(self._accounts.held(other).hot_bytes for other in holders)
-        self._caches.limit_hot(max(0, held_bytes - weighing.missing_bytes))
-        await self._trim(holders)
-        await self._until(lambda: self._weigh(slot).missing_bytes <= 0, BACK_S)
+    async def _until_back(self, slot: Slot, weighing: Weighing, freed_bytes: int) -> None:
+        """Wait until the system shows at least half of what was freed: some of it may be in use again already."""
+        enough_bytes = max(0, weighing.missing_bytes - freed_bytes // 2)
+        await self._until(lambda: self._weigh(slot).missing_bytes <= enough_bytes, BACK_S)
 
     async def _trim(self, slots: Collection[Slot]) -> None:
         """Have workers return what is free inside them, and wait for what they say then."""

@@ -119,6 +119,8 @@ class Report(_Message, frozen=True, kw_only=True, tag="report"):
     cache_bytes: int = 0
     peak_bytes: int = 0
     kv_bytes: int = 0
+    kv_expected_bytes: int = 0
+    """What the requests that hold a place are expected to need of KV at their ends; 0 where that is not known."""
     """What is held for KV, padding and room to grow included."""
     kv_live_bytes: int = 0
     """What of it is in use."""

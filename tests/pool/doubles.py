@@ -56,11 +56,13 @@ class FakeMemory:
         self.growth = growth
         self.kv = kv
         self.others = 0
+        self.reads = 0
         self.pressure = Pressure.NONE
         self.stalled = (0.0, 0.0)
         self.held: dict[int, int] = {}
 
     def read(self) -> Reading:
+        self.reads += 1
         taken = sum(self.held.values()) + self.others
         return Reading(
             total_bytes=self.total,

@@ -30,15 +30,18 @@ _COMMANDS: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 class Worker(FakeChild):
     """A worker of `rest` bytes, with KV, a free pool and blocks in memory beside them."""
 
-    def __init__(self, pid: int, name: str, memory: FakeMemory, rest: int) -> None:
+    def __init__(self, pid: int, name: str, memory: FakeMemory, rest: int, clock: Clock) -> None:
         super().__init__(pid, memory)
         self.name = name
         self.rest, self.kv, self.pool, self.hot = rest, 0, 0, 0
-        self.kv_limit = 0
+        self.kv_limit = self.kv_expected = 0
         self.hot_limit = 1 << 40
         self.silent = False
         """Whether it gives back nothing and tells nothing, as one in a long step."""
         self.stops = 0
+        self.born_s = clock()
+        """When its model was loaded."""
+        self._clock = clock
         self._machine = memory
 
     def send(self, frame: bytes) -> None:
@@ -61,6 +64,7 @@ class Worker(FakeChild):
         super().send(frame)
 
     def become_ready(self) -> None:
+        self.born_s = self._clock()
         self.note(Ready(weights_bytes=self.rest))
         self.report()
 
@@ -69,8 +73,8 @@ class Worker(FakeChild):
         return self.rest + self.kv + self.pool + self.hot
 
     def report(self) -> None:
-        """Hold what is said, and tell the daemon."""
-        if not self.alive:
+        """Hold what is said, and tell the daemon; one that still loads holds nothing yet and says nothing."""
+        if not self.alive or not self.loads:
             return
         self._machine.held[self.pid] = self.total
         tier = TierFigures(tier="hot", size_bytes=self.hot, capacity_bytes=self.hot_limit)
@@ -79,6 +83,7 @@ class Worker(FakeChild):
                 active_bytes=self.rest + self.kv + self.hot,
                 cache_bytes=self.pool,
                 kv_bytes=self.kv,
+                kv_expected_bytes=self.kv_expected,
                 peak_bytes=self.rest,
                 cache=ModelCacheFigures(model=self.name, tiers=(tier,)),
             )
@@ -187,7 +192,7 @@ class Machine:
         )
 
     async def _spawn(self, name: str) -> Child:
-        worker = Worker(100 + len(self.workers), name, self.memory, self.sizes[name])
+        worker = Worker(100 + len(self.workers), name, self.memory, self.sizes[name], self.clock)
         worker.loads = not self.slow_loads
         self.workers.append(worker)
         return worker
