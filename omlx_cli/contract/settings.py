@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +17,9 @@ from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+
+
+_UNKNOWN_KEY = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`( - at `\$(?P<place>[^`]*)`)?")
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,7 +204,16 @@ def _named(document: dict[str, object], error: msgspec.ValidationError) -> Excep
             problem, _, place = str(fault).partition(" - at `$.")
             key = key_of(name, place.rstrip("`")).rstrip(".")
             return ValueError(f"{key}: {problem}")
-    return error
+    return _unknown(str(error)) or error
+
+
+def _unknown(problem: str) -> Exception | None:
+    """Return what to say of a key that is none of ours, such as a newer omlx's; None where that is not the problem."""
+    found = _UNKNOWN_KEY.fullmatch(problem)
+    if found is None:
+        return None
+    key = ".".join(part for part in ((found["place"] or "").lstrip("."), found["field"]) if part)
+    return ValueError(f"{key} is no setting of this omlx; a newer one may have it")
 
 
 def _check_units(settings: Settings) -> None:
