@@ -64,7 +64,7 @@ class Trim(_Message, frozen=True, kw_only=True, tag="trim"):
 class LimitKv(_Message, frozen=True, kw_only=True, tag="limit_kv"):
     """Daemon to worker: what the KV of running requests may take from now on; 0 is without a bound.
 
-    A bound below what is held ends nothing: it keeps more requests from starting.
+    A bound below what is held ends nothing: it keeps more requests from starting, and has the last ones wait again.
     """
 
     kv_limit_bytes: int

@@ -163,6 +163,32 @@ def test_abort_ends_all_that_is_left() -> None:
     assert not bench.engine.busy
 
 
+def test_reports_tell_what_those_with_a_place_will_need() -> None:
+    bench = Bench(max_running=2)
+    assert bench.engine.report().kv_expected_bytes == 0
+    bench.submit(1000, max_tokens=10)
+    bench.tick()
+    one = bench.engine.report().kv_expected_bytes
+    assert one >= bench.runner.shape.held_at(1010)
+    for _ in range(2):
+        bench.submit(1000, max_tokens=10)
+    bench.tick()
+    assert bench.engine.report().kv_expected_bytes == 2 * one, "the third has no place yet"
+    bench.run()
+    assert bench.engine.report().kv_expected_bytes == 0
+
+
+def test_trimming_asks_the_backend_and_survives_its_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    bench.engine.trim()
+    assert bench.runner.trimmed == 1
+    monkeypatch.setattr(bench.runner, "trim", lambda: 1 / 0)
+    bench.engine.trim()
+    ticket = bench.submit(10)
+    bench.run()
+    assert reason(bench, ticket) is FinishReason.LENGTH
+
+
 def test_reports_count_steps_and_requests() -> None:
     bench = Bench(max_running=1)
     bench.submit(10, max_tokens=200)

@@ -9,7 +9,7 @@ from functools import partial
 import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody
-from omlx_daemon.core.errors import shutting_down
+from omlx_daemon.core.errors import shutting_down, timed_out
 from omlx_daemon.core.events import Event, Finished, FinishReason, Prefill, Terminal, Text
 from omlx_daemon.wire.messages import Report
 from omlx_daemon.worker.cache.store import Store
@@ -131,7 +131,8 @@ class Engine:
     def report(self) -> Report:
         """Return the figures of this moment."""
         report = self._meter.read(self._clock(), *self._counts(), self._runner.memory())
-        return msgspec.structs.replace(report, cache=self._prefixes.figures())
+        expected_bytes = sum(map(self._room.need_bytes, self._holding()))
+        return msgspec.structs.replace(report, kv_expected_bytes=expected_bytes, cache=self._prefixes.figures())
 
     def report_if_due(self) -> Report | None:
         """Return new figures after a change, and twice a second while there is work."""
@@ -369,7 +370,7 @@ def _ended(ticket: Ticket, now_s: float) -> ErrorBody | None:
     if ticket.cancelled:
         return CANCELLED
     if now_s >= ticket.deadline_s:
-        return ErrorBody(code=Code.TIMEOUT, message="the request's deadline has passed", hint="allow it more time")
+        return timed_out().body
     return None
 
 
