@@ -5,7 +5,8 @@
 Each figure is the least of its rounds, and the rounds of all of them alternate, so that the machine's mood
 touches them alike. A command's ratio is to `python -I -c pass`: by the clock, after the daemon's own answers
 to the same requests are taken off, and by the processor's time, which a busy machine blurs less. `load` names
-a model that is not there: what is measured is the way to the answer.
+a model that is not there: what is measured is the way to the answer. `shim ps` goes through the shim, `direct ps`
+calls the same interpreter without it.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ from typing import NamedTuple
 import psutil
 
 from omlx_cli.contract import routes
+from omlx_cli.installation.shim import MODE, of_this_installation
 
 BARE = [sys.executable, "-I", "-c", "pass"]
 OMLX = [str(Path(sys.executable).with_name("omlx"))]
+DIRECT = [sys.executable, "-I", "-X", "utf8", "-m", "omlx_cli"]
 FRAMEWORK = [sys.executable, "-I", "-c", "import litestar, uvicorn"]
 DAEMON = [sys.executable, "-I", "-X", "utf8", "-m", "omlx_daemon"]
 
@@ -136,6 +139,8 @@ def command_figures(rounds: int) -> dict[str, float]:
         idle_bytes = psutil.Process(info["pid"]).memory_info().rss
     bare = figures["bare"]
     result = {"bare_ms": bare.clock_s * 1000}
+    result |= {f"{name}_ms": figures[name].clock_s * 1000 for name in ("direct ps", "shim ps")}
+    result["shim_more_ms"] = result["shim ps_ms"] - result["direct ps_ms"]
     for name in COMMANDS:
         took = figures[name]
         result[f"{name}_ms"] = took.clock_s * 1000
@@ -145,7 +150,14 @@ def command_figures(rounds: int) -> dict[str, float]:
 
 
 def _measures(environment: dict[str, str], path: str) -> dict[str, Callable[[], Took]]:
-    measures: dict[str, Callable[[], Took]] = {"bare": partial(run, BARE, environment)}
+    shim = Path(environment["OMLX_HOME"], "shim")
+    shim.write_text(of_this_installation())
+    shim.chmod(MODE)
+    measures: dict[str, Callable[[], Took]] = {
+        "bare": partial(run, BARE, environment),
+        "direct ps": partial(run, [*DIRECT, "ps"], environment),
+        "shim ps": partial(run, [str(shim), "ps"], environment),
+    }
     for name, (words, requests) in COMMANDS.items():
         measures[name] = partial(run, [*OMLX, *words], environment)
         measures[f"{name} answers"] = partial(answers, path, requests)
