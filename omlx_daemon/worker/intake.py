@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from threading import Thread
 
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_daemon.core.errors import timed_out
 from omlx_daemon.core.events import Event, Failed, Queued
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.worker.engine.prepare import Preparer
@@ -17,6 +20,9 @@ from omlx_daemon.worker.engine.tickets import Ticket, Tickets
 log = logging.getLogger(__name__)
 
 
+Coming = tuple[Ticket, GenerationRequest]
+
+
 class Intake:
     """Takes requests from the first moment; works on them once `start` gives it the model's tokenizer."""
 
@@ -24,7 +30,7 @@ class Intake:
         self._tickets = tickets
         self._tell = tell
         self._admit = admit
-        self._requests: SimpleQueue[tuple[Ticket, GenerationRequest]] = SimpleQueue()
+        self._requests: SimpleQueue[Coming] = SimpleQueue()
         self._came = 0
         self._prepared = 0
 
@@ -48,15 +54,38 @@ class Intake:
         Thread(target=self._work, args=(preparer,), name="intake", daemon=True).start()
 
     def _work(self, preparer: Preparer) -> None:
+        line: deque[Coming] = deque()
         while True:
-            ticket, request = self._requests.get()
-            prepared = None if ticket.cancelled else _prepared(preparer, ticket, request)
-            # Counted before it is handed over, so that the engine does not wait for the one it is given.
-            self._prepared += 1
-            if isinstance(prepared, Sequence):
-                self._hand_over(ticket, prepared)
-            elif prepared is not None:
-                self._refuse(ticket, prepared)
+            if not line:
+                line.append(self._requests.get())
+            with suppress(Empty):
+                while True:
+                    line.append(self._requests.get_nowait())
+            line = self._still_wanted(line)
+            if line:
+                self._prepare(preparer, *line.popleft())
+
+    def _still_wanted(self, line: deque[Coming]) -> deque[Coming]:
+        """Return those whose time is not over; the others end here, however many stand before them."""
+        wanted = deque[Coming]()
+        for ticket, request in line:
+            is_late = self._tickets.is_late(ticket)
+            if is_late:
+                self._refuse(ticket, timed_out().body)
+            if is_late or ticket.cancelled:
+                self._prepared += 1
+            else:
+                wanted.append((ticket, request))
+        return wanted
+
+    def _prepare(self, preparer: Preparer, ticket: Ticket, request: GenerationRequest) -> None:
+        prepared = _prepared(preparer, ticket, request)
+        # Counted before it is handed over, so that the engine does not wait for the one it is given.
+        self._prepared += 1
+        if isinstance(prepared, Sequence):
+            self._hand_over(ticket, prepared)
+        else:
+            self._refuse(ticket, prepared)
 
     def _hand_over(self, ticket: Ticket, sequence: Sequence) -> None:
         if self._tickets.hand_over(ticket):

@@ -86,6 +86,10 @@ class Tickets:
             del self._open[ticket.id]
             return True
 
+    def is_late(self, ticket: Ticket) -> bool:
+        """Whether a ticket's deadline has passed; any thread may ask."""
+        return self._clock() >= ticket.deadline_s
+
     def refuse(self) -> None:
         """Open no more tickets: the worker is stopping."""
         with self._lock:
