@@ -124,7 +124,7 @@ def test_a_big_file_is_filled_in_pieces(driver: Copies) -> None:
     array = mx.zeros((size_bytes,), mx.uint8)
     mx.eval(array)
     data = bytes(range(251)) * (size_bytes // 251 + 1)
-    done, landing = 0, memory.landing(array)
+    done, landing = 0, memory.landings([array])[0]
     with closing(landing.pieces(size_bytes)) as pieces:
         for piece in pieces:
             piece[:] = data[done : done + len(piece)]
@@ -138,7 +138,7 @@ def test_giving_up_half_way_leaves_nothing_on_its_way(driver: Copies) -> None:
     memory = DiscreteMemory(driver)
     array = mx.zeros((3 * SLOT_BYTES,), mx.uint8)
     mx.eval(array)
-    with closing(memory.landing(array).pieces(3 * SLOT_BYTES)) as pieces:
+    with closing(memory.landings([array])[0].pieces(3 * SLOT_BYTES)) as pieces:
         next(pieces)
         next(pieces)
         assert any(driver.queued.values())
@@ -185,7 +185,7 @@ def test_a_copy_that_fails_is_an_error_of_that_file_alone(driver: Copies) -> Non
     with pytest.raises(OSError, match="bus is gone"):
         export()
     with pytest.raises(OSError, match="bus is gone"):
-        for _ in memory.landing(array).pieces(100):
+        for _ in memory.landings([array])[0].pieces(100):
             pass
     driver.broken = False
     assert bytes(export()) == bytes(range(100))

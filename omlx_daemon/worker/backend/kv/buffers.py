@@ -71,7 +71,7 @@ class BufferPool:
             ready = spare.pop() if spare else None
             if ready is not None:
                 self._free_bytes -= size_bytes
-        return StagingBuffer(self, *(ready or self._made(size_bytes)))
+        return StagingBuffer(self, *(ready or self._make(size_bytes)))
 
     def arrived(self, size_bytes: int) -> None:
         """Take note that a buffer is in transit no more."""
@@ -92,6 +92,10 @@ class BufferPool:
             self._free.clear()
             self._free_bytes = 0
 
-    def _made(self, size_bytes: int) -> tuple[mx.array, Landing]:
-        array = mx.zeros((size_bytes,), mx.uint8)
-        return array, self._memory.landing(array)
+    def _make(self, size_bytes: int) -> tuple[mx.array, Landing]:
+        """Return new memory, and keep more of it for the next calls where it is made together."""
+        arrays = [mx.zeros((size_bytes,), mx.uint8) for _ in range(self._memory.landings_at_once)]
+        first, *others = zip(arrays, self._memory.landings(arrays), strict=True)
+        for pair in others:
+            self.give(*pair)
+        return first

@@ -128,6 +128,7 @@ class DiscreteMemory:
 
     staging_bytes = 512 << 20
     gathers = True
+    landings_at_once = 4
 
     def __init__(self, driver: Driver) -> None:
         """Reserve host memory for a few threads that read. Raises OSError."""
@@ -135,9 +136,9 @@ class DiscreteMemory:
         self._lock = threading.Lock()
         self._lanes = [Lane(driver) for _ in range(LANES)]
 
-    def landing(self, array: mx.array) -> DeviceLanding:
-        """Return the array's memory on the device."""
-        return DeviceLanding(self, *self._driver.addresses([array])())
+    def landings(self, arrays: Sequence[mx.array]) -> list[DeviceLanding]:
+        """Return the arrays' memory on the device."""
+        return [DeviceLanding(self, address) for address in self._driver.addresses(arrays)()]
 
     def exports(self, arrays: Sequence[mx.array]) -> Callable[[], list[Export]]:
         """Ask for the arrays' addresses. They stay where they are as long as nobody asks mlx for their bytes."""

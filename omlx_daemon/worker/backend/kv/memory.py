@@ -39,8 +39,11 @@ class Memory(Protocol):
     gathers: bool
     """Whether starting a copy costs so much that copying twice is cheaper than many small copies."""
 
-    def landing(self, array: mx.array) -> Landing:
-        """Evaluate an array of bytes and return its memory."""
+    landings_at_once: int
+    """How many arrays to ask for together, because asking takes long."""
+
+    def landings(self, arrays: Sequence[mx.array]) -> Sequence[Landing]:
+        """Evaluate arrays of bytes and return their memory."""
         ...
 
     def exports(self, arrays: Sequence[mx.array]) -> Callable[[], list[Export]]:
@@ -53,6 +56,7 @@ class SharedLanding:
 
     def __init__(self, array: mx.array) -> None:
         self._view = bytes_of(array)
+        self.size_bytes = len(self._view)
 
     def pieces(self, size_bytes: int) -> Generator[memoryview]:
         """Yield slices of the array itself."""
@@ -70,13 +74,14 @@ class SharedMemory:
 
     staging_bytes = 128 << 20
     gathers = False
+    landings_at_once = 1
 
-    def landing(self, array: mx.array) -> SharedLanding:
-        """Return the array's memory."""
-        mx.eval(array)
-        return SharedLanding(array)
+    def landings(self, arrays: Sequence[mx.array]) -> list[SharedLanding]:
+        """Return the arrays' memory."""
+        mx.eval(list(arrays))
+        return [SharedLanding(array) for array in arrays]
 
     def exports(self, arrays: Sequence[mx.array]) -> Callable[[], list[Export]]:
         """Take views, so that other threads never ask mlx for them."""
         begin(arrays)
-        return lambda: [self.landing(array).export(0, int(array.nbytes)) for array in arrays]
+        return lambda: [landing.export(0, landing.size_bytes) for landing in self.landings(arrays)]
