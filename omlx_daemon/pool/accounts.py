@@ -75,13 +75,23 @@ class Room:
         least = min(self.host_bytes, self.device_bytes) if self.shares_memory else self.device_bytes
         return max(0, min(least, _UNBOUNDED_BYTES))
 
+    def beside_bytes(self, held_bytes: int) -> int:
+        """Return what a process that holds so much may take of what is free."""
+        cap_bytes = self.reading.process_cap_bytes
+        return min(self.free_bytes, max(0, cap_bytes - held_bytes)) if cap_bytes else self.free_bytes
+
     def missing_bytes(self, cost: Cost) -> int:
         """Return what lacks for `cost`; 0 or less where it fits."""
-        return max(cost.host_bytes - self.host_bytes, cost.device_bytes - self.device_bytes)
+        cap_bytes = self.reading.process_cap_bytes or _UNBOUNDED_BYTES
+        return max(
+            cost.host_bytes - self.host_bytes, cost.device_bytes - self.device_bytes, cost.host_bytes - cap_bytes
+        )
 
     def could_ever_fit(self, cost: Cost, staying: Iterable[Held]) -> bool:
         """Return whether `cost` would fit beside `staying` if nothing else took memory."""
         least = sum(staying, Held())
+        if cost.host_bytes > (self.reading.process_cap_bytes or _UNBOUNDED_BYTES):
+            return False
         host_bytes = min(self.limit_bytes, self.reading.total_bytes - self.floor_bytes) - least.host_bytes
         cap_bytes = self.device_cap_bytes or _UNBOUNDED_BYTES
         return cost.host_bytes <= host_bytes and cost.device_bytes <= cap_bytes - least.device_bytes
@@ -112,6 +122,9 @@ class Room:
             MemoryTerm(name="available", size_bytes=self.reading.available_bytes, note=f"{bounded}, without swapping"),
             MemoryTerm(name="kept free", size_bytes=self.floor_bytes, note="half of memory.reserve"),
         ]
+        if self.reading.process_cap_bytes:
+            note = "ulimit -d, less what is never touched"
+            found.append(MemoryTerm(name="process limit", size_bytes=self.reading.process_cap_bytes, note=note))
         if self.device_cap_bytes:
             note = "working set" if self.shares_memory else "memory of the GPU"
             found.append(MemoryTerm(name="device cap", size_bytes=self.device_cap_bytes, note=note))

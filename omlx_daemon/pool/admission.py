@@ -59,10 +59,15 @@ class Admission:
         """Return what a load would take, and whether it would fit; nothing is loaded."""
         return refusal.estimate(self.weigh(spec, slots))
 
-    def learn(self, slot: Slot, grant: Grant, peak_bytes: int) -> None:
-        """Remember what a finished load took; the next one of the same model is weighed with that."""
-        held = self._accounts.held(slot)
-        taken_bytes = max(peak_bytes, held.device_bytes if self._memory.has_device_memory else held.host_bytes)
+    def learn(self, slot: Slot, grant: Grant) -> None:
+        """Remember what a finished load took at its peak; the next one of the same model is weighed with that."""
+        worker, held = slot.worker, self._accounts.held(slot)
+        if worker is None or worker.ready is None:
+            return
+        if self._memory.has_device_memory:
+            taken_bytes = max(worker.report.peak_bytes, held.device_bytes)
+        else:
+            taken_bytes = max(worker.ready.load_peak_bytes, worker.report.peak_bytes, held.host_bytes)
         raw = self._memory.estimate(slot.spec)
         cost = raw.best if grant.cost.terms[0] == raw.best.terms[0] else raw.least
         if taken_bytes and cost.estimated_bytes:
@@ -97,7 +102,7 @@ def _grant(room: Room, estimate: Estimate, residents: Collection[Resident]) -> G
         if going is not None:
             left = room.without([one.held for one in going])
             taken_bytes = cost.host_bytes if room.shares_memory else cost.device_bytes
-            spare_bytes = max(0, left.free_bytes - taken_bytes)
+            spare_bytes = min(max(0, left.free_bytes - taken_bytes), left.beside_bytes(cost.host_bytes))
             # A worker that was granted its weights as stored is not to widen them.
             is_wide = estimate.best is not estimate.least and cost is estimate.best
             weights_bytes = max(cost.rest_bytes + spare_bytes, cost.estimated_bytes) if is_wide else cost.rest_bytes

@@ -76,8 +76,7 @@ class MemoryControl:
 
     def loaded(self, slot: Slot, grant: Grant) -> None:
         """Learn from a finished load."""
-        if slot.worker is not None:
-            self._admission.learn(slot, grant, slot.worker.report.peak_bytes)
+        self._admission.learn(slot, grant)
         self._governor.look()
 
     def estimate(self, spec: ModelSpec) -> LoadEstimate:

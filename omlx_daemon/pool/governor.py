@@ -167,7 +167,8 @@ class Governor:
         for slot, worker in ready.items():
             cost, report = self._accounts.promised(slot), worker.report
             least_bytes = max(cost.kv_bytes if cost else 0, report.kv_expected_bytes, report.kv_bytes)
-            share_bytes = room.free_bytes // (len(busy) if slot in busy else len(busy) + 1)
+            free_bytes = room.beside_bytes(self._accounts.held(slot).host_bytes)
+            share_bytes = free_bytes // (len(busy) if slot in busy else len(busy) + 1)
             bound = _rounded(max(1, least_bytes + share_bytes), least_bytes)
             if self._kv_limits.get(worker.pid) != bound:
                 self._kv_limits[worker.pid] = bound

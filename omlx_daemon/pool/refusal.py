@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from omlx_cli.contract.api import LoadEstimate
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.units import format_bytes, format_duration
@@ -11,6 +13,7 @@ from omlx_daemon.pool.weighing import Weighing
 
 BUSY_RETRY_S = 5.0
 """When to try again where it depends on requests that run."""
+_STEP_BYTES = 1 << 20
 _SMALLER = "use a smaller model or one of fewer bits"
 
 
@@ -71,6 +74,9 @@ def advice(weighing: Weighing) -> str:
         found.append(f"try again when {' or '.join(busy)} is idle")
     if pinned:
         found.append(f"omlx unpin {pinned[0]}")
+    cap_bytes = weighing.room.reading.process_cap_bytes
+    if cap_bytes and weighing.cost.host_bytes > cap_bytes:
+        found.append("raise ulimit -d, then omlx restart")
     raised = _limit_that_fits(weighing)
     if raised:
         found.append(f"omlx config set memory.limit {raised}")
@@ -80,11 +86,10 @@ def advice(weighing: Weighing) -> str:
 def _limit_that_fits(weighing: Weighing) -> str:
     """Return the memory.limit with which it would fit now, where the limit alone is in the way."""
     room, cost = weighing.room, weighing.cost
-    limit_bytes = room.used.host_bytes + room.promised.host_bytes + cost.host_bytes
-    available_bytes = room.reading.available_bytes - room.floor_bytes - room.promised.host_bytes
-    if limit_bytes <= room.limit_bytes or cost.host_bytes > available_bytes or cost.device_bytes > room.device_bytes:
+    limit_bytes = -(-(room.used.host_bytes + room.promised.host_bytes + cost.host_bytes) // _STEP_BYTES) * _STEP_BYTES
+    if limit_bytes <= room.limit_bytes or replace(room, limit_bytes=limit_bytes).missing_bytes(cost) > 0:
         return ""
-    return f"{-(-limit_bytes // (1 << 20))}MiB"
+    return f"{limit_bytes // _STEP_BYTES}MiB"
 
 
 def _waits_for_requests(weighing: Weighing) -> bool:

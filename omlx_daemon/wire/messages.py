@@ -92,6 +92,8 @@ class Ready(_Message, frozen=True, kw_only=True, tag="ready"):
     load_s: float = 0.0
     device_cap_bytes: int = 0
     """What the device's arrays may take in all; 0 where the device sets no such bound."""
+    load_peak_bytes: int = 0
+    """The most of the system's memory that the process has held so far."""
 
 
 class LoadFailed(_Message, frozen=True, kw_only=True, tag="load_failed"):

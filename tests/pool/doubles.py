@@ -56,6 +56,7 @@ class FakeMemory:
         self.growth = growth
         self.kv = kv
         self.others = 0
+        self.process_cap = 0
         self.reads = 0
         self.pressure = Pressure.NONE
         self.stalled = (0.0, 0.0)
@@ -67,6 +68,7 @@ class FakeMemory:
         return Reading(
             total_bytes=self.total,
             available_bytes=max(0, self.total - taken),
+            process_cap_bytes=self.process_cap,
             pressure=self.pressure,
             stalled_some=self.stalled[0],
             stalled_full=self.stalled[1],

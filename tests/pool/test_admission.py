@@ -128,6 +128,22 @@ def test_a_refusal_says_which_limit_would_do_and_whom_to_unpin(tmp_path: Path) -
     on_machine(tmp_path, test)
 
 
+def test_a_process_limit_bounds_the_model_and_what_it_may_take_beside(tmp_path: Path) -> None:
+    async def test(machine: Machine) -> None:
+        machine.memory.process_cap = 450 * MB
+        await machine.pool.load("a", None)
+        assert machine.worker("a").kv_limit <= 50 * MB
+        await machine.look()
+        assert machine.worker("a").kv_limit <= 50 * MB
+        machine.memory.process_cap = 350 * MB
+        error = await refused(machine, "b")
+        assert error.code is Code.INSUFFICIENT_MEMORY
+        assert "process limit 367 MB" in error.body.message
+        assert error.body.hint == "raise ulimit -d, then omlx restart"
+
+    on_machine(tmp_path, test)
+
+
 def test_a_load_waits_until_a_request_ends_and_says_so_meanwhile(tmp_path: Path) -> None:
     async def test(machine: Machine) -> None:
         readers = {name: machine.ask(f"r-{name}", name) for name in ("a", "b")}

@@ -26,6 +26,8 @@ class Reading:
     available_bytes: int
     bounded_by: str = ""
     """The control group whose limit leaves less than the machine does, or empty."""
+    process_cap_bytes: int = 0
+    """What one process may take, as `ulimit -d` sets it; 0 is without a bound."""
     pressure: Pressure = Pressure.NONE
     stalled_some: float = 0.0
     """Share of the time since the last reading in which something waited for memory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ PROCESS_BYTES = 256 << 20
 """What a worker takes beside the model: interpreter, libraries, a first context."""
 CUDA_PROCESS_BYTES = 1 << 30
 """The same in the system's memory where the model lies in a GPU's."""
+UNTOUCHED_BYTES = 256 << 20
+"""What a process reserves and never touches: stacks, arenas. A limit of data counts it."""
 KV_TOKENS = 4096
 """Of the context that a model allows and nobody limited, how much a load must have room for."""
 _FLOAT32_BITS = 32
@@ -74,6 +77,7 @@ class SystemMemory:
             total_bytes=min(total_bytes, bound.limit_bytes) if bound else total_bytes,
             available_bytes=min(available_bytes, bound.available_bytes) if bound else available_bytes,
             bounded_by=bound.folder if bound and bound.available_bytes < available_bytes else "",
+            process_cap_bytes=_process_cap(),
             pressure=macos.pressure(self._libc.sysctl) if self._libc else Pressure.NONE,
             stalled_some=some,
             stalled_full=full,
@@ -143,6 +147,12 @@ def default_backend() -> str:
         return "metal"
     names = ("mlx-cuda-12", "mlx-cuda-13")
     return "cuda" if util.find_spec("mlx") and any(_is_installed(name) for name in names) else "cpu"
+
+
+def _process_cap() -> int:
+    """Return what a worker may hold under the limit of data that it inherits; 0 where there is none."""
+    bound, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    return 0 if bound == resource.RLIM_INFINITY else max(1, bound - UNTOUCHED_BYTES)
 
 
 def _pressure_files(groups: Sequence[cgroup.Group]) -> list[Path]:

@@ -21,7 +21,7 @@ from omlx_daemon.worker.backend import device, precision
 from omlx_daemon.worker.backend.blas import Blas
 from omlx_daemon.worker.backend.kv.opening import OpenedCodec, open_codec
 from omlx_daemon.worker.backend.lanes.shape import shape_of
-from omlx_daemon.worker.backend.memory import available_bytes, device_cap_bytes
+from omlx_daemon.worker.backend.memory import available_bytes, device_cap_bytes, peak_resident_bytes
 from omlx_daemon.worker.backend.runner import BatchRunner
 from omlx_daemon.worker.backend.tokenizer import ModelTokenizer
 from omlx_daemon.worker.engine.kvshape import KvShape
@@ -84,6 +84,7 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
         weights_dtype=precision.name(model),
         load_s=time.monotonic() - began_s,
         device_cap_bytes=device_cap_bytes(),
+        load_peak_bytes=peak_resident_bytes(),
     )
     codec = open_codec(model, start.cache.kv_store_bits) if start.cache.enabled else OpenedCodec(None)
     codec = replace(codec, arrays=f"{on} {ready.weights_dtype} {codec.arrays}")

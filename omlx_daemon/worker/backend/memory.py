@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import resource
 import sys
 
 import mlx.core as mx
@@ -35,6 +36,12 @@ def trim() -> None:
     mx.clear_cache()
     if sys.platform == "linux":
         _trim_heap()
+
+
+def peak_resident_bytes() -> int:
+    """Return the most that this process has held of the system's memory."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def device_cap_bytes() -> int:
