@@ -1,0 +1,1 @@
+"""What opens over the panels: pages of detail, questions, prompts."""
