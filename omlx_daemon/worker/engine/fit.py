@@ -12,7 +12,9 @@ _TRUST = 0.03
 
 
 class Fit:
-    """Prices of quantities, none below zero, that explain measured seconds best, relative to what was measured.
+    """Prices of quantities, none below zero, that explain measured seconds best, in relation to their size.
+
+    One measurement that is far off, to either side, has no more weight than others.
 
     `ratios` says how the prices are related, as far as one knows; it decides where measurements do not tell them
     apart.
@@ -40,10 +42,11 @@ class Fit:
         """Take in what some work took."""
         if seconds <= 0:
             return
+        size = max(seconds, self.seconds(quantities) if self.is_known else 0.0)
         self.is_known = True
-        relative = [quantity / seconds for quantity in quantities]
+        relative = [quantity / size for quantity in quantities]
         for row, one in enumerate(relative):
-            self._sums[row] = _FORGET * self._sums[row] + one
+            self._sums[row] = _FORGET * self._sums[row] + one * seconds / size
             for column, other in enumerate(relative):
                 self._products[row][column] = _FORGET * self._products[row][column] + one * other
         self._prices = None

@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 Item = tuple[str, Event]
 """A request's id and one of its events."""
 CANCELLED = ErrorBody(code=Code.CANCELLED, message="the request was cancelled")
-_LEAST = 0.1
-"""A chunk took at least this share of the time in which it was waited for."""
+_LEAST = 0.25
+"""A chunk that seems to have taken a smaller share of the time in which it was waited for says nothing."""
 
 
 class Engine:
@@ -265,7 +265,9 @@ class Engine:
         step_s = self._pace.step_s if self._running else 0.0
         longest = max(chunk.tokens for chunk in chunks)
         span_tokens = chunks[0].sequence.done_tokens + longest / 2
-        self._pace.note_chunk(longest * len(chunks), span_tokens, max(took_s + waited_s - step_s, _LEAST * took_s))
+        chunk_s = took_s + waited_s - step_s
+        if chunk_s > _LEAST * took_s:
+            self._pace.note_chunk(longest * len(chunks), span_tokens, chunk_s)
 
     def _prefilled(self, prefill: PrefillRows, sequences: list[Sequence]) -> None:
         if sequences[0].answers_nothing:

@@ -15,15 +15,16 @@ FIRST_STALLING_TOKENS = 64
 """The same, while others decode."""
 IDLE_TARGET_S = 1.0
 """Nothing runs, but a chunk cannot be interrupted: a cancel or a shorter prompt waits this long at most."""
-_EFFICIENT = 5.0
+_EFFICIENT = 4.0
 """A chunk that takes less than so many times what an empty one would wastes too much of the machine."""
-_STRETCH = 1.5
+_STRETCH = 1.25
 """How far the stall target may be exceeded for that."""
 _GRAIN_TOKENS = 64
 _FINE_TOKENS = 8
 _RATIOS = (64.0, 1.0, 1 / 4000)
 """An empty chunk and one token at position 4,000 more than at 0, in tokens; what one expects before measuring."""
-_STEP_WEIGHT = 0.2
+_QUICKER, _SLOWER = 0.3, 0.05
+"""How fast the estimate of a step follows; what disturbs a step makes it slower, never quicker."""
 _MIN_SAMPLE_TOKENS = 8
 
 
@@ -61,7 +62,8 @@ class Pace:
 
     def note_step(self, seconds: float) -> None:
         """Take in a decode step that ran by itself."""
-        self._step_s += (_STEP_WEIGHT if self._step_s else 1.0) * (seconds - self._step_s)
+        weight = _QUICKER if seconds < self._step_s else _SLOWER
+        self._step_s += (weight if self._step_s else 1.0) * (seconds - self._step_s)
 
     def note_chunk(self, tokens: int, span_tokens: float, seconds: float) -> None:
         """Take in a prefill of `tokens`, padding included, each of which looked at `span_tokens` in the mean."""
