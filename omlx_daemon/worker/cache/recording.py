@@ -65,9 +65,6 @@ class Recorder:
             self._note(parts, stop, ends and stop == position)
             blocks += parts
         self._codec.settle([block.payload for block in blocks])
-        if ends:
-            # Perhaps nothing follows that would do it.
-            self._codec.seal(all_of_them=True)
         self._keep(blocks, places, position)
         self.position = position
 
