@@ -6,7 +6,7 @@ PROMPT ?= Why is the sky blue?
 BIN  = $(VENV)/bin
 PIP  = $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-       --no-header --no-annotate --no-emit-index-url --group build
+       --no-header --no-annotate --no-emit-index-url
 
 .PHONY: run setup test check format generate lock clean
 
@@ -43,8 +43,9 @@ generate: $(VENV)/.installed-dev  ## Completion scripts and man pages, from the 
 	@$(BIN)/python -m scripts.generate
 
 lock:  ## Refresh the lock files (needs uv): names, versions and hashes, no addresses.
-	@$(LOCK) pyproject.toml --output-file requirements.lock
-	@$(LOCK) pyproject.toml --group dev --output-file requirements-dev.lock
+	@$(LOCK) pyproject.toml --group build --output-file requirements.lock
+	@$(LOCK) pyproject.toml --group build --group dev --output-file requirements-dev.lock
+	@echo 'mlx[cuda13]' | $(LOCK) - --constraint requirements.lock --output-file requirements-cuda.lock
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

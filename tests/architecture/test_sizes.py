@@ -13,7 +13,7 @@ MAX_FUNCTION_LINES = 60
 TOP_LEVEL = {
     "omlx_cli", "omlx_daemon", "Formula", "completions", "scripts", "tests", "benchmarks", "docs", ".ci",
     ".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "pyproject.toml",
-    "requirements.lock", "requirements-dev.lock", "man", "Dockerfile", ".dockerignore",
+    "requirements.lock", "requirements-dev.lock", "requirements-cuda.lock", "man", "Dockerfile", ".dockerignore",
 }  # fmt: skip
 
 

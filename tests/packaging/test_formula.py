@@ -173,20 +173,26 @@ def test_fetch_install_and_test_run_for_real(tmp_path: Path) -> None:
 
 
 def fetch(prefix: Path, source: Path, path: str) -> None:
-    """Fetch the wheels; those of an earlier run are taken from beside the tree, checked by their hashes as ever."""
+    """Fetch the wheels, and keep them for the next run."""
+    fetched = brew("fetch", str(prefix), str(source), PATH=path, PIP_FIND_LINKS=find_links())
+    assert fetched.returncode == 0, fetched.stderr
     kept = cache_folder() / "wheels"
     with exclusive(cache_folder() / "wheels.lock"):
-        kept.mkdir(exist_ok=True)
-        links = f"{os.environ.get('PIP_FIND_LINKS', '')} {kept}"
-        fetched = brew("fetch", str(prefix), str(source), PATH=path, PIP_FIND_LINKS=links)
-        assert fetched.returncode == 0, fetched.stderr
         wheels = {wheel.name: wheel for wheel in (source / "wheelhouse").glob("*.whl")}
         for old in kept.glob("*.whl"):
             if old.name not in wheels:
                 old.unlink()
         for name, wheel in wheels.items():
             if not (kept / name).exists():
-                shutil.copy2(wheel, kept / name)
+                shutil.copy2(wheel, kept / f"{name}.part")
+                (kept / f"{name}.part").rename(kept / name)
+
+
+def find_links() -> str:
+    """Return pip's setting that finds the wheels of an earlier run; their hashes are checked as ever."""
+    kept = cache_folder() / "wheels"
+    kept.mkdir(exist_ok=True)
+    return f"{os.environ.get('PIP_FIND_LINKS', '')} {kept}".strip()
 
 
 def check_keg(keg: Path) -> None:
