@@ -11,6 +11,7 @@ from functools import partial
 from litestar import Litestar
 
 from omlx_cli.contract.api import ReloadReply
+from omlx_cli.contract.live import HappeningKind
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
 from omlx_daemon import logs
@@ -18,11 +19,13 @@ from omlx_daemon.api.app import create_app
 from omlx_daemon.cache.admin import Admin
 from omlx_daemon.cache.plan import plan
 from omlx_daemon.cache.service import CacheService
-from omlx_daemon.configuration import LiveSettings
+from omlx_daemon.configuration import LiveSettings, describe
 from omlx_daemon.core.namesfile import NamesFile
 from omlx_daemon.core.options import Options
 from omlx_daemon.daemon import RunningDaemon
 from omlx_daemon.listeners import Listeners, check_key
+from omlx_daemon.live.hub import Hub
+from omlx_daemon.live.journal import Log
 from omlx_daemon.models.namespaces import Namespaces
 from omlx_daemon.models.puller import Puller
 from omlx_daemon.models.registry import Registry
@@ -44,6 +47,7 @@ class Parts:
     registry: Registry
     models: ModelService
     cache: CacheService
+    hub: Hub
 
 
 def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner, stop: Callable[[], None]) -> Parts:
@@ -53,13 +57,24 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
     memory = SystemMemory(limit_tokens=lambda spec: options.of(spec).context_limit or live.current.model.context_limit)
     registry = Registry(paths, settings, options)
     state = StateStore(paths.state)
+    journal = Log(time.monotonic, time.time)
     memory_bytes = memory.total_bytes()
     namespaces = Namespaces(options)
     limits = partial(plan, settings.cache, paths.cache, memory_bytes)
-    cache = CacheService(limits(), namespaces.of, namespaces.bits, lambda: limits().policy)
+    cache = CacheService(limits(), namespaces.of, namespaces.bits, lambda: limits().policy, journal)
     sizes = PoolSettings.of(settings, memory_bytes)
     publish = NamesFile(paths.loaded_names).publish
-    pool = Pool(registry.resolve, spawn, state, sizes, memory, caches=cache, options=options, publish=publish)
+    pool = Pool(
+        registry.resolve,
+        spawn,
+        state,
+        sizes,
+        memory,
+        caches=cache,
+        options=options,
+        publish=publish,
+        journal=journal,
+    )
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows, namespaces.bits, namespaces.of)
 
@@ -71,11 +86,13 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
 
     async def reload() -> ReloadReply:
         reply = await live.reload()
+        journal.note(HappeningKind.SETTINGS, f"the settings were read again: {describe(reply)}")
         await asyncio.to_thread(registry.scan)
         return reply
 
     live.follow(apply, check=lambda changed: check_key(changed.server, listeners.needs_key))
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop, reload)
     admin = Admin(cache, pool, registry.resolve, lambda: namespaces.by_model(registry.scan()))
-    app = create_app(pool, models, pool, daemon, lambda: live.current, cache=admin, requests=pool)
-    return Parts(app, daemon, pool, registry, models, cache)
+    hub = Hub(journal, daemon.status, pool.requests, cache.live, clock=time.monotonic, wall=time.time)
+    app = create_app(pool, models, pool, daemon, lambda: live.current, cache=admin, requests=pool, watching=hub)
+    return Parts(app, daemon, pool, registry, models, cache, hub)

@@ -162,6 +162,7 @@ class Life:
         _log.info("stopping")
         deadline_s = parse_duration_s(self._settings.current.daemon.stop_timeout)
         await asyncio.gather(self._parts.models.close(), self._parts.pool.close(deadline_s))
+        self._parts.hub.close()
         await self._parts.cache.close()
         self._server.end()
 

@@ -11,13 +11,13 @@ from litestar.di import Provide
 from omlx_cli.contract.settings import Settings
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 from omlx_daemon.api import cache as cache_routes
-from omlx_daemon.api import control, errors, health, metrics, openapi
+from omlx_daemon.api import control, errors, events, health, metrics, openapi
 from omlx_daemon.api import requests as request_routes
 from omlx_daemon.api.caller import caller_of
 from omlx_daemon.api.guard import Guard, json_only
 from omlx_daemon.api.openai import routes as openai_routes
 from omlx_daemon.api.trace import Trace
-from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Requests, Slots
+from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Requests, Slots, Watching
 
 
 def create_app(
@@ -29,6 +29,7 @@ def create_app(
     *,
     cache: CacheAdmin,
     requests: Requests,
+    watching: Watching,
 ) -> Litestar:
     """Return the application: access is decided and every response named before a route is looked up.
 
@@ -38,6 +39,7 @@ def create_app(
         route_handlers=[
             openai_routes.router(),
             control.router(),
+            events.router(),
             request_routes.router(),
             cache_routes.router(),
             metrics.router(),
@@ -50,6 +52,7 @@ def create_app(
             "daemon": _always(daemon),
             "cache": _always(cache),
             "requests": _always(requests),
+            "watching": _always(watching),
             "caller": Provide(caller_of, sync_to_thread=False),
             "keep_alive_s": Provide(lambda: parse_duration_s(current().server.keep_alive), sync_to_thread=False),
         },

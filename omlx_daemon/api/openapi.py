@@ -10,7 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from omlx_cli import __version__
-from omlx_cli.contract import api, cache, routes
+from omlx_cli.contract import api, cache, live, routes
 from omlx_cli.contract.errors import ErrorReply
 from omlx_daemon.api.errors import OpenAIErrorReply
 from omlx_daemon.api.openai import replies, schema
@@ -43,6 +43,9 @@ _TYPES = (
     api.LoadEstimate,
     api.Done,
     api.PullProgress,
+    live.Snapshot,
+    live.Change,
+    live.Happening,
     cache.CacheStats,
     cache.CacheList,
     cache.CachePins,

@@ -12,10 +12,10 @@ _WHY = {
     Reason.QUOTA: (HappeningKind.EVICTED, "left SSD: the cache is at cache.cold_max_size"),
     Reason.FLOOR: (HappeningKind.EVICTED, "left SSD: the disk has little room left"),
     Reason.SHARE: (HappeningKind.EVICTED, "left SSD: the model is at its share of the cache"),
-    Reason.AGE: (HappeningKind.EVICTED, "left SSD: not used for cache.max_age"),
-    Reason.PRUNE: (HappeningKind.PRUNED, "pruned from SSD"),
-    Reason.CLEAR: (HappeningKind.PRUNED, "cleared from SSD"),
-    Reason.GONE: (HappeningKind.CACHE, "gone from SSD, and not by omlx"),
+    Reason.AGE: (HappeningKind.EVICTED, "left SSD: they were not used for cache.max_age"),
+    Reason.PRUNE: (HappeningKind.PRUNED, "were pruned from SSD"),
+    Reason.CLEAR: (HappeningKind.PRUNED, "were cleared from SSD"),
+    Reason.GONE: (HappeningKind.CACHE, "are gone from SSD, and not by omlx"),
 }
 """What is worth telling; a part that its writer replaces is not."""
 
@@ -34,18 +34,19 @@ class Telling:
             sums.setdefault((file.model, file.reason), []).append(file.size_bytes)
         for (model, reason), sizes in sums.items():
             if reason in _WHY:
-                kind, message = _WHY[reason]
+                kind, words = _WHY[reason]
+                message = f"{_blocks(model)} {words}"
                 self._journal.note(kind, message, model=model, count=len(sizes), size_bytes=sum(sizes))
 
     def left_ram(self, model: str, parts: int, size_bytes: int, is_kept: bool) -> None:
         """Tell of what was evicted from memory; it `is_kept` where it was written to the disk before."""
         kind = HappeningKind.SPILLED if is_kept else HappeningKind.EVICTED
-        message = "left RAM, is on SSD" if is_kept else "left RAM"
+        message = f"{_blocks(model)} left RAM, and {'lie on SSD' if is_kept else 'are on no disk'}"
         self._journal.note(kind, message, model=model, count=parts, size_bytes=size_bytes)
 
     def quarantined(self, model: str, reason: str, count: int = 1) -> None:
         """Tell of damaged files that were put aside."""
-        words = f"damaged on SSD, put aside: {reason}" if reason else "damaged on SSD, put aside"
+        words = f"{_blocks(model)} on SSD were damaged and put aside" + (f": {reason}" if reason else "")
         self._journal.note(HappeningKind.QUARANTINED, words, model=model, count=count)
 
     def trouble(self, reason: str) -> None:
@@ -56,3 +57,7 @@ class Telling:
         if not (was and reason):
             words = f"the cache works in RAM alone: {reason}" if reason else "the cache directory works again"
             self._journal.note(HappeningKind.CACHE, words)
+
+
+def _blocks(model: str) -> str:
+    return f"blocks of {model}" if model else "blocks"

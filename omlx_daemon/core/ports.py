@@ -137,6 +137,19 @@ class Daemon(Protocol):
 
 
 @runtime_checkable
+class Watching(Protocol):
+    """The daemon as it changes."""
+
+    def follow(self, interval_s: float) -> AsyncIterator[bytes]:
+        """Yield lines of JSON, each a `contract.live.LiveEvent`: a snapshot, then changes, `interval_s` apart at least,
+        and happenings at once.
+
+        Whoever reads slowly gets changes and happenings put together; it never waits for them. Ends with the daemon.
+        """
+        ...
+
+
+@runtime_checkable
 class CacheAdmin(Protocol):
     """The KV cache, seen from outside: both tiers, every model. Raises OmlxError where it says so."""
 

@@ -22,6 +22,8 @@ class Delta:
 
     change: Change
     born: frozenset[str]
+    after: Snapshot
+    """What there is when it has happened."""
 
     @property
     def is_empty(self) -> bool:
@@ -41,28 +43,22 @@ def difference(before: Snapshot, after: Snapshot) -> Delta:
     change = Change(
         number=after.number, at=after.at, requests=rows, ended=tuple(one for one in known if one not in now), **parts
     )
-    return Delta(change, frozenset(row.id for row in rows if row.id not in known))
+    return Delta(change, frozenset(row.id for row in rows if row.id not in known), after)
 
 
 def merged(one: Delta, other: Delta) -> Delta:
-    """Return what changed when `one` happened, then `other`."""
-    gone = set(other.change.ended)
-    rows = {row.id: row for row in one.change.requests if row.id not in gone}
-    rows |= {row.id: row for row in other.change.requests}
-    parts = {name: _later(one.change, other.change, name) for name in _NAMED}
+    """Return what changed when `one` happened, then `other`. Its rows are as old as they are after both."""
+    after, first, second = other.after, one.change, other.change
+    changed = {row.id for change in (first, second) for row in change.requests}
+    named = [name for name in _NAMED if getattr(first, name) is not None or getattr(second, name) is not None]
     change = Change(
-        number=other.change.number,
-        at=other.change.at,
-        requests=tuple(rows.values()),
-        ended=(*one.change.ended, *(id_ for id_ in other.change.ended if id_ not in one.born)),
-        **parts,
+        number=second.number,
+        at=second.at,
+        requests=tuple(row for row in after.requests if row.id in changed),
+        ended=(*first.ended, *(id_ for id_ in second.ended if id_ not in one.born)),
+        **{name: getattr(after, name) for name in named},
     )
-    return Delta(change, (one.born - gone) | other.born)
-
-
-def _later(one: Change, other: Change, name: str) -> Any:
-    value = getattr(other, name)
-    return getattr(one, name) if value is None else value
+    return Delta(change, (one.born - set(second.ended)) | other.born, after)
 
 
 def _described(daemon: DaemonInfo) -> DaemonInfo:

@@ -15,8 +15,8 @@ HOLD_S = 0.7
 """The first of its kind is told at once; those that follow it so closely are told together, once it is over."""
 
 _MANY = {
-    HappeningKind.FINISHED: "requests finished",
-    HappeningKind.CANCELLED: "requests were cancelled",
+    HappeningKind.FINISHED: "requests of {} finished",
+    HappeningKind.CANCELLED: "requests of {} were cancelled",
 }
 """What stands for messages that differ; of other kinds the last one does."""
 
@@ -87,9 +87,14 @@ def together(one: Happening, other: Happening) -> Happening:
     """Return two happenings of a kind as one line, at the time of the `other`."""
     return msgspec.structs.replace(
         other,
-        message=other.message if one.message == other.message else _MANY.get(other.kind, other.message),
+        message=other.message if one.message == other.message else _many(other),
         model=other.model if one.model == other.model else "",
         request=other.request if one.request == other.request else "",
         count=one.count + other.count,
         size_bytes=one.size_bytes + other.size_bytes,
     )
+
+
+def _many(happening: Happening) -> str:
+    words = _MANY.get(happening.kind)
+    return words.format(happening.model or "several models") if words else happening.message

@@ -11,7 +11,7 @@ from omlx_cli.contract.live import Change, Happening, HappeningKind, Snapshot
 from omlx_daemon.live.delta import Delta, merged
 from omlx_daemon.live.journal import together
 
-MAX_LINES = 200
+MAX_LINES = 100
 """Happenings that wait for a reader; more are put together, all of a kind as one."""
 
 _encoder = msgspec.json.Encoder()
@@ -94,22 +94,25 @@ class Reader:
 
 
 def condensed(happenings: list[Happening]) -> list[Happening]:
-    """Return one line for each kind that is among `happenings`, and one that says how many lines they were."""
+    """Return one line for each kind that is among `happenings`, and one that says how many lines are gone for that."""
     kinds: dict[HappeningKind, Happening] = {}
-    missed = 0
+    gone: list[Happening] = []
     for one in happenings:
+        before = kinds.get(one.kind)
         if one.kind is HappeningKind.MISSED:
-            missed += one.count
+            gone.append(one)
+        elif before is None:
+            kinds[one.kind] = one
         else:
-            before = kinds.pop(one.kind, None)
-            kinds[one.kind] = one if before is None else together(before, one)
-            missed += before is not None
-    last = happenings[-1]
+            gone.append(before)
+            kinds[one.kind] = together(before, one)
+    missed = sum(one.count if one.kind is HappeningKind.MISSED else 1 for one in gone)
+    last = max(gone, key=lambda one: one.number)
     note = Happening(
         number=last.number, at=last.at, kind=HappeningKind.MISSED, count=missed,
-        message="lines were put together, since they were read too slowly",
+        message="lines were put together by kind, since they were read too slowly",
     )  # fmt: skip
-    return [*kinds.values(), note]
+    return sorted((*kinds.values(), note), key=lambda one: one.number)
 
 
 def encoded(event: Snapshot | Change | Happening) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection
 
 from omlx_cli.contract.api import LoadEstimate, MemoryStatus
+from omlx_daemon.core.journal import Journal
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.pool.accounts import Accounts
 from omlx_daemon.pool.admission import Admission
@@ -36,6 +37,7 @@ class MemoryControl:
         evict: Evict,
         begin_unload: Callable[[Slot], None],
         clock: Callable[[], float],
+        journal: Journal,
     ) -> None:
         self._slots = slots
         self._begin_unload = begin_unload
@@ -46,7 +48,14 @@ class MemoryControl:
             self._admission, self._accounts, caches, self._waits, slots, evict, settings.memory_patience_s
         )
         self._governor = Governor(
-            self._accounts, caches, self._waits, slots, self._unload_one, clock, settings.memory_patience_s
+            self._accounts,
+            caches,
+            self._waits,
+            slots,
+            self._unload_one,
+            clock,
+            settings.memory_patience_s,
+            journal,
         )
 
     @property

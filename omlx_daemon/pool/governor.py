@@ -10,6 +10,8 @@ from collections.abc import Callable, Collection
 
 from omlx_cli.contract.api import MemoryLevel, MemoryStatus, MemoryTerm
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.live import HappeningKind
+from omlx_daemon.core.journal import Journal
 from omlx_daemon.pool.accounts import Accounts, Held, Room
 from omlx_daemon.pool.caching import Caches
 from omlx_daemon.pool.memory.costs import sentence
@@ -41,6 +43,7 @@ class Governor:
         unload_one: Callable[[], None],
         clock: Callable[[], float],
         patience_s: float,
+        journal: Journal,
     ) -> None:
         """`unload_one` begins to unload the idle model that may go first, if there is one; new work waits for
         `patience_s` at most while memory is red."""
@@ -51,6 +54,7 @@ class Governor:
         self._unload_one = unload_one
         self._clock = clock
         self._patience_s = patience_s
+        self._journal = journal
         self._gauge = Gauge()
         self._awake = asyncio.Event()
         self._red_samples = 0
@@ -89,7 +93,10 @@ class Governor:
     def look(self) -> None:
         """Measure, and do what the level asks for."""
         slots, room = self._slots(), self._room()
-        judgement = self._gauge.update(self._signals(room))
+        level, judgement = self.level, self._gauge.update(self._signals(room))
+        if judgement.level is not level:
+            message = ", ".join((f"memory is {judgement.level}", *judgement.reasons))
+            self._journal.note(HappeningKind.MEMORY, message)
         self._caches.limit_hot(self._hot_budget(room))
         self._share_kv(room)
         if judgement.level is not MemoryLevel.GREEN:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
-from omlx_cli.contract.units import parse_duration_s
+from omlx_cli.contract.units import format_duration, parse_duration_s
 from omlx_daemon.core import errors
+from omlx_daemon.core.journal import Journal
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
+from omlx_daemon.pool import told
 from omlx_daemon.pool.caching import Caches
 from omlx_daemon.pool.control import MemoryControl
 from omlx_daemon.pool.memory.probe import MemoryProbe
@@ -43,6 +45,7 @@ class Lifecycle:
         clock: Callable[[], float],
         caches: Caches,
         options: Options,
+        journal: Journal,
     ) -> None:
         self.slots: dict[str, Slot] = {}
         self.changed = asyncio.Event()
@@ -55,8 +58,18 @@ class Lifecycle:
         self._clock = clock
         self._caches = caches
         self._options = options
+        self._journal = journal
         self.memory = MemoryControl(
-            memory, settings, state, caches, self.slots.values, is_pinned, self._evict, self._make_way, clock
+            memory,
+            settings,
+            state,
+            caches,
+            self.slots.values,
+            is_pinned,
+            self._evict,
+            self._make_way,
+            clock,
+            journal,
         )
 
     def find(self, name: str) -> Slot | None:
@@ -146,7 +159,7 @@ class Lifecycle:
             elif slot.phase is Phase.CRASHED:
                 del self.slots[slot.name]
             else:
-                self._begin_unload(slot, _unloaded(slot))
+                self._begin_unload(slot, _unloaded(slot, f": idle for {format_duration(slot.stay_s)}"))
         finite = [left_s for left_s in due_s if left_s < float("inf")]
         return min(finite) if finite else None
 
@@ -197,7 +210,9 @@ class Lifecycle:
         slot.last_used_s = self._clock()
         self.memory.loaded(slot, grant)
         self.changed.set()
-        _log.info("%s is loaded (worker %d, %.1f s)", slot.name, worker.pid, worker.ready.load_s if worker.ready else 0)
+        load_s = worker.ready.load_s if worker.ready else 0.0
+        _log.info("%s is loaded (worker %d, %.1f s)", slot.name, worker.pid, load_s)
+        told.loaded(self._journal, slot.name, load_s, self.memory.size_bytes(slot))
 
     async def _make_room(self, slot: Slot) -> Grant:
         grant = await self.memory.make_room(slot)
@@ -211,7 +226,7 @@ class Lifecycle:
             await asyncio.wait([slot.task])
 
     def _make_way(self, slot: Slot) -> None:
-        self._begin_unload(slot, _unloaded(slot))
+        self._begin_unload(slot, _unloaded(slot, " to make room in memory"))
 
     async def _start_worker(self, slot: Slot, grant: Grant) -> Worker:
         child = await self._spawn(slot.name)
@@ -246,6 +261,7 @@ class Lifecycle:
         if worker is not None:
             await worker.destroy(error)
         slot.worker = None
+        told.not_loaded(self._journal, slot.name, error, unwanted=slot.unwanted is not None)
         if slot.unwanted is not None or error.code in (Code.INSUFFICIENT_MEMORY, Code.MEMORY_BUSY):
             slot.phase = Phase.COLD
             self._drop_if_cold(slot)
@@ -265,6 +281,7 @@ class Lifecycle:
     async def _unload(self, slot: Slot, worker: Worker, reason: ErrorBody) -> None:
         await worker.stop(self._settings.stop_s, reason)
         _log.info("%s is unloaded", slot.name)
+        told.unloaded(self._journal, slot.name, reason)
         slot.worker = None
         slot.phase = Phase.COLD
         slot.kept_s = None
@@ -275,6 +292,7 @@ class Lifecycle:
         if slot.phase is not Phase.READY or slot.worker is not worker or worker.ended is None:
             return
         _log.warning("%s", worker.ended.message)
+        told.crashed(self._journal, slot.name, worker.ended)
         now_s = self._clock()
         slot.backoff.died(now_s, worker.life_s(), worker.answered)
         slot.worker = None
@@ -296,8 +314,8 @@ def _note_outcome(task: asyncio.Task[None]) -> None:
         _log.error("a load failed unexpectedly", exc_info=error)
 
 
-def _unloaded(slot: Slot) -> ErrorBody:
-    return ErrorBody(code=Code.CANCELLED, message=f"{slot.name} was unloaded")
+def _unloaded(slot: Slot, why: str = "") -> ErrorBody:
+    return ErrorBody(code=Code.CANCELLED, message=f"{slot.name} was unloaded{why}")
 
 
 def _backing_off(slot: Slot, wait_s: float) -> OmlxError:

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from omlx_cli.contract.api import RequestInfo, RequestPhase
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core import errors
-from omlx_daemon.core.events import Event, Failed, Prefill, Queued, Reasoning, Text
+from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Queued, Reasoning, Terminal, Text, ToolCall
+from omlx_daemon.core.journal import Journal
 from omlx_daemon.core.requests import GenerationRequest
+from omlx_daemon.pool import told
+from omlx_daemon.pool.pace import Pace
 from omlx_daemon.pool.stream import RequestStream
 
 DEADLINE_GRACE_S = 2.0
@@ -32,6 +35,11 @@ class LiveRequest:
         self._stream: RequestStream | None = None
         self._phase = RequestPhase.LOADING
         self._prompt_tokens = self._prefilled_tokens = self._tokens = 0
+        self._cached_hot_tokens = self._cached_cold_tokens = 0
+        self._ttft_s: float | None = None
+        self._pace = Pace(clock)
+        self.terminal: Terminal | None = None
+        """How it ended, once its reader has been told."""
         self._timer = self._end_after(request.deadline_s)
 
     @property
@@ -58,16 +66,23 @@ class LiveRequest:
     def note(self, event: Event) -> None:
         """Take an event's part in the row."""
         match event:
+            case Text() | Reasoning():
+                if self._phase is not RequestPhase.DECODE:
+                    self._begin_decode()
+                self._tokens += len(event.token_ids) or 1
+                self._pace.note(self._tokens)
+            case ToolCall() if self._phase is not RequestPhase.DECODE:
+                self._begin_decode()
             case Queued():
                 self._prompt_tokens = event.prompt_tokens
             case Prefill():
-                self._phase = RequestPhase.PREFILL
-                self._prefilled_tokens, self._prompt_tokens = event.done_tokens, event.total_tokens
-            case Text() | Reasoning():
-                self._phase = RequestPhase.DECODE
-                self._tokens += len(event.token_ids) or 1
-            case Failed() if event.error.code not in (Code.CANCELLED, Code.INVALID_REQUEST):
-                _log.info("request %s of %s failed: %s", self.request.id, self.model, event.error.message)
+                self._prefilled(event)
+            case Finished():
+                self.terminal = event
+            case Failed():
+                self.terminal = event
+                if event.error.code not in (Code.CANCELLED, Code.INVALID_REQUEST):
+                    _log.info("request %s of %s failed: %s", self.request.id, self.model, event.error.message)
             case _:
                 pass
 
@@ -88,7 +103,24 @@ class LiveRequest:
             prompt_tokens=self._prompt_tokens,
             prefilled_tokens=self._prefilled_tokens,
             tokens=self._tokens,
+            cached_hot_tokens=self._cached_hot_tokens,
+            cached_cold_tokens=self._cached_cold_tokens,
+            tokens_per_s=round(self._pace.per_s(), 1),
+            ttft_s=self._ttft_s,
         )
+
+    def _prefilled(self, event: Prefill) -> None:
+        if self._phase is not RequestPhase.PREFILL:
+            self._phase = RequestPhase.PREFILL
+            self._pace.begin(event.done_tokens)
+        self._prefilled_tokens, self._prompt_tokens = event.done_tokens, event.total_tokens
+        self._cached_hot_tokens, self._cached_cold_tokens = event.cached_hot_tokens, event.cached_cold_tokens
+        self._pace.note(event.done_tokens)
+
+    def _begin_decode(self) -> None:
+        self._phase = RequestPhase.DECODE
+        self._ttft_s = round(self._clock() - self._arrived_s, 3)
+        self._pace.begin(0)
 
     def _end_after(self, seconds: float | None) -> asyncio.TimerHandle | None:
         if seconds is None:
@@ -104,8 +136,9 @@ class LiveRequest:
 class LiveRequests:
     """Every request that has not ended, in order of arrival. Event loop only."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], journal: Journal) -> None:
         self._clock = clock
+        self._journal = journal
         self._requests: dict[str, LiveRequest] = {}
 
     def open(self, request: GenerationRequest, model: str) -> LiveRequest:
@@ -118,6 +151,7 @@ class LiveRequests:
     def close(self, live: LiveRequest) -> None:
         """Forget a request that has ended."""
         live.close()
+        told.ended(self._journal, live.request.id, live.model, live.terminal)
         if self._requests.get(live.request.id) is live:
             del self._requests[live.request.id]
 

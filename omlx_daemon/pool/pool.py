@@ -15,9 +15,11 @@ from omlx_cli.contract.api import LoadEstimate, MemoryStatus, RequestInfo, SlotI
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core import errors
 from omlx_daemon.core.events import Event, Failed, Loading
+from omlx_daemon.core.journal import Journal, NoJournal
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
 from omlx_daemon.core.requests import GenerationRequest
+from omlx_daemon.pool import told
 from omlx_daemon.pool.caching import Caches, NoCaches
 from omlx_daemon.pool.defaults import completed
 from omlx_daemon.pool.lifecycle import Lifecycle
@@ -39,7 +41,7 @@ class Pool:
     """Implements `core.ports.Inference`, `core.ports.Requests` and `core.ports.Slots`. Event loop only.
 
     `clock` is monotonic, `wall` the time of day, both in seconds. `publish` is handed the names of the models in
-    memory when those may have changed.
+    memory when those may have changed, `journal` told what happens.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Pool:
         caches: Caches | None = None,
         options: Options | None = None,
         publish: Callable[[list[str]], None] = lambda names: None,
+        journal: Journal | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -63,11 +66,20 @@ class Pool:
         self._wall = wall
         self._publish = publish
         self._options = options or Options()
+        self._journal = journal or NoJournal()
         self._lifecycle = Lifecycle(
-            spawn, settings, memory, state, self._is_pinned, clock, caches or NoCaches(), self._options
+            spawn,
+            settings,
+            memory,
+            state,
+            self._is_pinned,
+            clock,
+            caches or NoCaches(),
+            self._options,
+            self._journal,
         )
-        self._live = LiveRequests(clock)
-        self._watchdog = Watchdog(self._workers, lambda: (self._settings.stuck_s, self._settings.restart_s), clock)
+        self._live = LiveRequests(clock, self._journal)
+        self._watchdog = Watchdog(self._workers, self._stuck_limits_s, clock, self._journal)
         self._draining = False
         self._hurry = asyncio.Event()
 
@@ -239,8 +251,9 @@ class Pool:
         try:
             self._check_queue(slot)
             return self._live.open(completed(request, self._options.of(slot.spec)), slot.name)
-        except OmlxError:
+        except OmlxError as error:
             self._lifecycle.release(slot)
+            told.refused(self._journal, request.id, slot.name, error.body)
             raise
 
     async def _events(self, slot: Slot, live: LiveRequest) -> AsyncGenerator[Event, None]:
@@ -277,6 +290,9 @@ class Pool:
             slot.kept_s = request.keep_alive_s
         self._state.count_request()
         return stream
+
+    def _stuck_limits_s(self) -> tuple[float, float]:
+        return self._settings.stuck_s, self._settings.restart_s
 
     def _workers(self) -> list[Worker]:
         return [slot.worker for slot in self._lifecycle.slots.values() if slot.worker is not None]

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 
 from omlx_cli.contract.api import StuckWorker
 from omlx_daemon.core import errors
+from omlx_daemon.core.journal import Journal
+from omlx_daemon.pool import told
 from omlx_daemon.pool.worker import Worker
 
 LONGEST_LOOK_S = 5.0
@@ -25,10 +27,12 @@ class Watchdog:
         workers: Callable[[], Iterable[Worker]],
         limits: Callable[[], tuple[float, float]],
         clock: Callable[[], float],
+        journal: Journal,
     ) -> None:
         self._workers = workers
         self._limits = limits
         self._clock = clock
+        self._journal = journal
         self._told: set[int] = set()
 
     def stuck(self) -> tuple[StuckWorker, ...]:
@@ -50,6 +54,7 @@ class Watchdog:
                 "%s is stuck: worker %d made no step for %.0f s; request %s",
                 rows[pid].model, pid, rows[pid].stuck_s, rows[pid].request,
             )  # fmt: skip
+            told.stuck(self._journal, rows[pid])
         self._told = set(rows)
         for worker in self._workers():
             stalled_s = worker.stalled_s()

@@ -14,8 +14,11 @@ from typing import Any
 
 import uvicorn
 
+from omlx_cli.contract.live import LiveCache
 from omlx_cli.contract.settings import ServerSettings, Settings
 from omlx_daemon.api.app import create_app
+from omlx_daemon.live.hub import Hub
+from omlx_daemon.live.journal import Log
 from tests.api.cache_port import PlainCache
 from tests.api.ports import OneSlot, ScriptedInference, ShelfModels, StillDaemon, TwoRequests
 
@@ -92,7 +95,15 @@ def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator
     """Serve until the block ends."""
     served = Served(settings or ServerSettings(), unix_path)
     ports = (served.inference, served.models, served.slots, served.daemon)
-    app = create_app(*ports, lambda: Settings(server=served.settings), cache=served.cache, requests=served.live)
+    log = Log(time.monotonic, time.time)
+    hub = Hub(log, served.daemon.status, served.live.requests, LiveCache, clock=time.monotonic, wall=time.time)
+    app = create_app(
+        *ports,
+        lambda: Settings(server=served.settings),
+        cache=served.cache,
+        requests=served.live,
+        watching=hub,
+    )
     sockets = [_bound(socket.AF_INET, ("127.0.0.1", 0)), _bound(socket.AF_UNIX, str(unix_path))]
     served.port = sockets[0].getsockname()[1]
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
