@@ -87,7 +87,7 @@ class Root(click.Group):
         """Write the commands by section."""
         for title, commands in _SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(8), summary) for name, summary in commands.items()])
+                formatter.write_dl([(name.ljust(10), summary) for name, summary in commands.items()])
 
 
 @click.command(

@@ -24,7 +24,7 @@ def test_help_names_every_command_and_every_exit_code(omlx: Omlx) -> None:
         ran = omlx(*words)
         assert (ran.code, ran.err) == (0, "")
         for name, summary in cli.COMMANDS.items():
-            assert f"  {name.ljust(8)}  {summary}\n" in ran.out
+            assert f"  {name.ljust(10)}  {summary}\n" in ran.out
         assert "4 daemon not running or unreachable" in ran.out
 
 
