@@ -38,6 +38,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
         "stop": "Stop the daemon.",
         "restart": "Stop the daemon and start it again.",
         "status": "Show the daemon, its address and its memory.",
+        "top": "Watch the daemon live.",
         "logs": "Print the daemon's log.",
         "serve": "Run the daemon in the foreground.",
         "service": "Start the daemon at login, or on demand alone.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 import msgspec
@@ -36,9 +36,9 @@ class Client:
         except Silent as error:
             raise _silent() from error
 
-    def get(self, route: str, kind: type[T]) -> T:
+    def get(self, route: str, kind: type[T], timeout_s: float = ANSWER_TIMEOUT_S) -> T:
         """Return the reply of `GET route`."""
-        return _decode(self._call("GET", route, b"", ANSWER_TIMEOUT_S), kind)
+        return _decode(self._call("GET", route, b"", timeout_s), kind)
 
     def text(self, route: str) -> str:
         """Return the reply of `GET route` as finished text."""
@@ -57,6 +57,15 @@ class Client:
         data = msgspec.json.encode(body)
         head = _head("POST", route, len(data), accept="*/*")
         with _Translated(), connection.send(self._path, head, data, None) as exchange:
+            _check(exchange)
+            yield from exchange.lines()
+
+    def follow(self, route: str) -> Generator[bytes, None, None]:
+        """Yield the lines of the endless reply of `GET route`; closing the generator hangs up."""
+        with (
+            _Translated(),
+            connection.send(self._path, _head("GET", route, accept="*/*"), b"", ANSWER_TIMEOUT_S) as exchange,
+        ):
             _check(exchange)
             yield from exchange.lines()
 

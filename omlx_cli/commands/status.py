@@ -9,23 +9,39 @@ import click
 from omlx_cli import memory_table
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import Status
+from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.trouble import trouble_of
 from omlx_cli.contract.units import format_bytes, format_duration
 from omlx_cli.env import Env
 from omlx_cli.options import common
 from omlx_cli.table import pairs
 
+BARS = ("plain", "tmux", "xbar")
+_BAR_TIMEOUT_S = 2.0
+"""A bar that is drawn again in a moment waits no longer."""
+
 
 @click.command("status")
+@click.option(
+    "--bar", is_flag=False, flag_value="plain", type=click.Choice(BARS), help="Print one short line for a status bar."
+)
 @common
-def command(env: Env) -> None:
+def command(env: Env, bar: str | None) -> None:
     """Show the daemon, its address and its memory. Exit code 4 where it does not run; never starts it.
+
+    With --bar, exit code 0 and `omlx off` instead: for shell prompts (plain), tmux, and xbar or SwiftBar (xbar).
 
     \b
     Examples:
       omlx status
       omlx status --json
+      omlx status --bar=tmux
     """
+    if bar:
+        from omlx_cli import bar as bars
+
+        env.output.line(bars.line(_found(env), bar))
+        return
     status = env.client.get(routes.STATUS, Status)
     if env.output.as_json:
         env.output.document(status)
@@ -42,6 +58,16 @@ def command(env: Env) -> None:
     for row in status.models:
         if trouble := trouble_of(row, datetime.now(UTC)):
             env.output.warn(f"{row.name}: {trouble}")
+
+
+def _found(env: Env) -> Status | None:
+    """Return the status; None where nobody answers."""
+    try:
+        return env.client.get(routes.STATUS, Status, timeout_s=_BAR_TIMEOUT_S)
+    except OmlxError as error:
+        if error.body.code is Code.DAEMON_UNREACHABLE:
+            return None
+        raise
 
 
 def _rows(status: Status) -> list[tuple[str, str]]:

@@ -67,9 +67,9 @@ class LiveRequest:
         """Take an event's part in the row."""
         match event:
             case Text() | Reasoning():
+                self._tokens += len(event.token_ids) or 1
                 if self._phase is not RequestPhase.DECODE:
                     self._begin_decode()
-                self._tokens += len(event.token_ids) or 1
                 self._pace.note(self._tokens)
             case ToolCall() if self._phase is not RequestPhase.DECODE:
                 self._begin_decode()
@@ -120,7 +120,7 @@ class LiveRequest:
     def _begin_decode(self) -> None:
         self._phase = RequestPhase.DECODE
         self._ttft_s = round(self._clock() - self._arrived_s, 3)
-        self._pace.begin(0)
+        self._pace.begin(self._tokens)
 
     def _end_after(self, seconds: float | None) -> asyncio.TimerHandle | None:
         if seconds is None:
