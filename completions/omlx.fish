@@ -18,6 +18,8 @@ function __omlx_value # COMMAND PLACE: prints what is written there
             __omlx_names loaded.txt
         case 'omlx cache pin --system' 'omlx cache warm 1' 'omlx cache export 2' 'omlx cache import 1'
             __fish_complete_path (commandline -ct)
+        case 'omlx status --bar'
+            printf '%s\n' 'plain' 'tmux' 'xbar'
         case 'omlx serve --paged-ssd-cache-dir'
             __fish_complete_directories (commandline -ct)
         case 'omlx config get 1' 'omlx config set 1'
@@ -25,14 +27,14 @@ function __omlx_value # COMMAND PLACE: prints what is written there
         case 'omlx completion 1'
             printf '%s\n' 'bash' 'zsh' 'fish'
         case 'omlx help 1' 'omlx help 2' 'omlx help 3' 'omlx help 4' 'omlx help 5' 'omlx help 6' 'omlx help 7' 'omlx help 8' 'omlx help 9' 'omlx help ??'
-            printf '%s\n' 'run' 'pull' 'ls' 'show' 'rm' 'ps' 'load' 'unload' 'pin' 'unpin' 'requests' 'cancel' 'cache' 'start' 'stop' 'restart' 'status' 'logs' 'serve' 'service' 'config' 'doctor' 'completion' 'self' 'help' 'exit-codes'
+            printf '%s\n' 'run' 'pull' 'ls' 'show' 'rm' 'ps' 'load' 'unload' 'pin' 'unpin' 'requests' 'cancel' 'cache' 'start' 'stop' 'restart' 'status' 'top' 'logs' 'serve' 'service' 'config' 'doctor' 'completion' 'self' 'help' 'exit-codes'
     end
 end
 
 function __omlx_below # COMMAND: prints its commands
     switch $argv[1]
         case 'omlx'
-            printf '%s\n' 'run	Ask a model once, or chat with it.' 'pull	Fetch or import a model.' 'ls	List the models on disk.' 'show	Show one model in detail.' 'rm	Delete models.' 'ps	List the models in memory.' 'load	Load a model now.' 'unload	Unload a model.' 'pin	Keep a model in memory, across restarts.' 'unpin	Let go of a pinned model.' 'requests	List the requests that run or wait.' 'cancel	Cancel requests.' 'cache	Look at the KV cache, prune, check, pin and move it.' 'start	Start the daemon.' 'stop	Stop the daemon.' 'restart	Stop the daemon and start it again.' 'status	Show the daemon, its address and its memory.' 'logs	Print the daemon\'s log.' 'serve	Run the daemon in the foreground.' 'service	Start the daemon at login, or on demand alone.' 'config	Show or change the settings.' 'doctor	Check this installation and say how to mend it.' 'completion	Print the shell\'s completion script.' 'self	Show where this installation is, put it on the PATH, remove it.' 'help	Explain a command, or what exit codes mean.'
+            printf '%s\n' 'run	Ask a model once, or chat with it.' 'pull	Fetch or import a model.' 'ls	List the models on disk.' 'show	Show one model in detail.' 'rm	Delete models.' 'ps	List the models in memory.' 'load	Load a model now.' 'unload	Unload a model.' 'pin	Keep a model in memory, across restarts.' 'unpin	Let go of a pinned model.' 'requests	List the requests that run or wait.' 'cancel	Cancel requests.' 'cache	Look at the KV cache, prune, check, pin and move it.' 'start	Start the daemon.' 'stop	Stop the daemon.' 'restart	Stop the daemon and start it again.' 'status	Show the daemon, its address and its memory.' 'top	Watch the daemon live.' 'logs	Print the daemon\'s log.' 'serve	Run the daemon in the foreground.' 'service	Start the daemon at login, or on demand alone.' 'config	Show or change the settings.' 'doctor	Check this installation and say how to mend it.' 'completion	Print the shell\'s completion script.' 'self	Show where this installation is, put it on the PATH, remove it.' 'help	Explain a command, or what exit codes mean.'
         case 'omlx cache'
             printf '%s\n' 'stats	Show what the cache holds, may hold and saved.' 'ls	List what is stored, by model.' 'prune	Remove blocks by age, size, model or use.' 'verify	Check stored blocks.' 'clear	Remove everything that is not pinned.' 'pin	Keep a system prompt ready for good.' 'unpin	Let a pinned prompt go.' 'pins	List the pinned prompts.' 'warm	Compute and store a prompt now.' 'export	Write a model\'s blocks to an archive.' 'import	Take the blocks of an archive.' 'path	Print where the cache lies.'
         case 'omlx service'
@@ -105,7 +107,9 @@ function __omlx_options # COMMAND: prints its options
         case 'omlx restart'
             printf '%s\n' '--timeout	How long to wait for it to end.' '--force	Cut running requests off.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx status'
-            printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
+            printf '%s\n' '--bar	Print one short line for a status bar.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
+        case 'omlx top'
+            printf '%s\n' '--once	Print one picture as text, and end; so does a run off a terminal.' '--watch	With --json: print events as they come, until Ctrl-C.' '--interval	With --watch: the least time between two changes.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx logs'
             printf '%s\n' '-f	Go on with new lines until Ctrl-C.' '--follow	Go on with new lines until Ctrl-C.' '-n	How many lines.' '--lines	How many lines.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx serve'
@@ -159,7 +163,7 @@ function __omlx_complete
             set option
         else if test -n "$plain"; or not string match -q -- '-*' $word
             switch "$path $word"
-                case 'omlx run' 'omlx pull' 'omlx ls' 'omlx show' 'omlx rm' 'omlx ps' 'omlx load' 'omlx unload' 'omlx pin' 'omlx unpin' 'omlx requests' 'omlx cancel' 'omlx cache' 'omlx cache stats' 'omlx cache ls' 'omlx cache prune' 'omlx cache verify' 'omlx cache clear' 'omlx cache pin' 'omlx cache unpin' 'omlx cache pins' 'omlx cache warm' 'omlx cache export' 'omlx cache import' 'omlx cache path' 'omlx start' 'omlx stop' 'omlx restart' 'omlx status' 'omlx logs' 'omlx serve' 'omlx service' 'omlx service disable' 'omlx service enable' 'omlx service logs' 'omlx service status' 'omlx config' 'omlx config get' 'omlx config path' 'omlx config reload' 'omlx config set' 'omlx doctor' 'omlx completion' 'omlx self' 'omlx self install-shim' 'omlx self path' 'omlx self uninstall' 'omlx help'
+                case 'omlx run' 'omlx pull' 'omlx ls' 'omlx show' 'omlx rm' 'omlx ps' 'omlx load' 'omlx unload' 'omlx pin' 'omlx unpin' 'omlx requests' 'omlx cancel' 'omlx cache' 'omlx cache stats' 'omlx cache ls' 'omlx cache prune' 'omlx cache verify' 'omlx cache clear' 'omlx cache pin' 'omlx cache unpin' 'omlx cache pins' 'omlx cache warm' 'omlx cache export' 'omlx cache import' 'omlx cache path' 'omlx start' 'omlx stop' 'omlx restart' 'omlx status' 'omlx top' 'omlx logs' 'omlx serve' 'omlx service' 'omlx service disable' 'omlx service enable' 'omlx service logs' 'omlx service status' 'omlx config' 'omlx config get' 'omlx config path' 'omlx config reload' 'omlx config set' 'omlx doctor' 'omlx completion' 'omlx self' 'omlx self install-shim' 'omlx self path' 'omlx self uninstall' 'omlx help'
                     set path "$path $word"
                 case '*'
                     set place (math $place + 1)
@@ -168,7 +172,7 @@ function __omlx_complete
             set plain yes
         else
             switch "$path $word"
-                case 'omlx run --system' 'omlx run -t' 'omlx run --temperature' 'omlx run --top-p' 'omlx run --top-k' 'omlx run --min-p' 'omlx run -n' 'omlx run --max-tokens' 'omlx run --seed' 'omlx run --stop' 'omlx run --ttl' 'omlx run --keep-alive' 'omlx pull --as' 'omlx load --ttl' 'omlx load --keep-alive' 'omlx cache ls --model' 'omlx cache prune --older-than' 'omlx cache prune --larger-than' 'omlx cache prune --model' 'omlx cache verify --sample' 'omlx cache clear --model' 'omlx cache pin --system' 'omlx cache pin --model' 'omlx cache warm --model' 'omlx stop --timeout' 'omlx restart --timeout' 'omlx logs -n' 'omlx logs --lines' 'omlx serve --host' 'omlx serve --port' 'omlx serve --paged-ssd-cache-dir' 'omlx serve --paged-ssd-cache-max-size' 'omlx serve --hot-cache-max-size' 'omlx service logs -n' 'omlx service logs --lines'
+                case 'omlx run --system' 'omlx run -t' 'omlx run --temperature' 'omlx run --top-p' 'omlx run --top-k' 'omlx run --min-p' 'omlx run -n' 'omlx run --max-tokens' 'omlx run --seed' 'omlx run --stop' 'omlx run --ttl' 'omlx run --keep-alive' 'omlx pull --as' 'omlx load --ttl' 'omlx load --keep-alive' 'omlx cache ls --model' 'omlx cache prune --older-than' 'omlx cache prune --larger-than' 'omlx cache prune --model' 'omlx cache verify --sample' 'omlx cache clear --model' 'omlx cache pin --system' 'omlx cache pin --model' 'omlx cache warm --model' 'omlx stop --timeout' 'omlx restart --timeout' 'omlx status --bar' 'omlx top --interval' 'omlx logs -n' 'omlx logs --lines' 'omlx serve --host' 'omlx serve --port' 'omlx serve --paged-ssd-cache-dir' 'omlx serve --paged-ssd-cache-max-size' 'omlx serve --hot-cache-max-size' 'omlx service logs -n' 'omlx service logs --lines'
                     set option $word
             end
         end
