@@ -60,7 +60,7 @@ class Acting:
         """Ask for an age, show what would go, ask again, prune."""
         from omlx_cli.top.screens.prompt import Prompt
 
-        note = " blocks that were not used for so long; then a preview, nothing is removed yet"
+        note = " such as 12h or 7d; a preview comes first, nothing is removed yet"
         self._app.push_screen(Prompt("Prune the cache: not used for", _UNUSED_FOR, note, _bad_duration), self._preview)
 
     def _fail(self, error: OmlxError) -> None:

@@ -51,8 +51,15 @@ class TopApp(App[int]):
         ("escape", "clear", "clear the filter"),
     ]
 
-    def __init__(self, source: Source, control: Control, on_shown: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        control: Control,
+        on_shown: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
+        self._clock = clock
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (180, "-broad")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
         self._on_shown = on_shown
@@ -119,7 +126,7 @@ class TopApp(App[int]):
             self.history.note(event)
         else:
             self.history.take(known)
-            self._heard_s = time.monotonic()
+            self._heard_s = self._clock()
         self._is_new = True
 
     def moment(self) -> Moment | None:
@@ -128,12 +135,12 @@ class TopApp(App[int]):
             return self._held[0]
         if self.snapshot is None:
             return None
-        seconds = 0.0 if self._down else time.monotonic() - self._heard_s
+        seconds = 0.0 if self._down else self._clock() - self._heard_s
         return Moment.after(self.snapshot, self.history, seconds)
 
     def paint(self) -> None:
         """Show what is new, and once a second what only time moves."""
-        now_s = time.monotonic()
+        now_s = self._clock()
         if self._told and now_s > self._told_until_s:
             self.tell("")
         if self._held is None and (self._is_new or now_s - self._shown_s >= _STILL_EVERY_S):
@@ -143,7 +150,7 @@ class TopApp(App[int]):
         if not self._board.is_attached:
             return
         self._is_new = False
-        self._shown_s = time.monotonic()
+        self._shown_s = self._clock()
         moment = self.moment()
         self._show_connection(moment)
         self._show_foot()
@@ -183,7 +190,7 @@ class TopApp(App[int]):
         """Tell something in the last line, for a while."""
         role = Role.BAD if failed else Role.GOOD
         self._told = (Span(f" {'error: ' if failed else ''}{clean(text)}", role),) if text else ()
-        self._told_until_s = time.monotonic() + _TOLD_S
+        self._told_until_s = self._clock() + _TOLD_S
         self._show_foot()
 
     def open(self, title: str, draw: Callable[[Moment, int], tuple[Line, ...]]) -> None:

@@ -68,7 +68,7 @@ _ORIGINS = ("reused from RAM (hot)", "reused from SSD (cold)", "recomputed")
 def _timeline(course: Course) -> tuple[Line, ...]:
     lines = [line(" timeline", Role.TITLE)]
     before_s = course.born_s
-    for step in course.steps:
+    for step in sorted(course.steps):
         since = f"+{figures.seconds(step.at_s - course.born_s) if step.at_s > course.born_s else '0'}"
         clock = datetime.fromtimestamp(step.at_s).strftime("%H:%M:%S.%f")[:-4]
         took = f"(+{figures.seconds(step.at_s - before_s)})" if step.at_s > before_s else ""

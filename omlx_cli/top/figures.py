@@ -16,11 +16,11 @@ def count(number: int) -> str:
     """Return a count such as `9,876`, `12.3k` or `1.2M`."""
     if number < _EXACT_BELOW:
         return f"{number:,}"
-    for unit, size in (("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)):
-        if number < size * 1000:
-            value = number / size
+    for unit, size in (("k", 1e3), ("M", 1e6), ("G", 1e9)):
+        value = number / size
+        if value < 999.5:
             return f"{value:.1f}{unit}" if value < 99.95 else f"{value:.0f}{unit}"
-    return f"{number / 1_000_000_000:,.0f}G"
+    return f"{number / 1e12:,.1f}T"
 
 
 def rate(per_s: float) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import copy_context
 from threading import Thread
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from omlx_cli.contract.errors import OmlxError
 
@@ -15,19 +16,18 @@ T = TypeVar("T")
 
 def run(call: Callable[[], T], done: Callable[[T], object], failed: Callable[[OmlxError], object]) -> None:
     """Run `call` in a thread; then `done` with its answer, or `failed` with its error, in this event loop."""
-    loop = asyncio.get_running_loop()
+    loop, context = asyncio.get_running_loop(), copy_context()
+
+    def say(to: Callable[[Any], object], what: object) -> None:
+        with suppress(RuntimeError):  # the dashboard was closed meanwhile
+            loop.call_soon_threadsafe(to, what, context=context)
 
     def work() -> None:
         try:
             answer = call()
         except OmlxError as error:
-            _say(loop, failed, error)
+            say(failed, error)
         else:
-            _say(loop, done, answer)
+            say(done, answer)
 
     Thread(target=work, daemon=True, name="omlx-top-call").start()
-
-
-def _say(loop: asyncio.AbstractEventLoop, to: Callable[[T], object], what: T) -> None:
-    with suppress(RuntimeError):  # the dashboard was closed meanwhile
-        loop.call_soon_threadsafe(to, what)

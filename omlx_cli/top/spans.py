@@ -69,7 +69,7 @@ def joined(parts: Iterable[Line], gap: Span = GAP) -> Line:
 
 
 def fitting(parts: Iterable[Line], cells: int, gap: Span = GAP) -> Line:
-    """Return as many of the leading parts as fit into `cells`, as one line; the first is cut where it is too long."""
+    """Return as many of the leading parts as fit into `cells`, as one line."""
     chosen: list[Line] = []
     used = 0
     for part in parts:

@@ -73,8 +73,7 @@ class Grid(Lines, Generic[Row], can_focus=True):
         room = max(1, self.size.height - 1)
         self._offset = max(0, min(self._offset, len(self._rows) - room, self._index))
         self._offset = max(self._offset, self._index - room + 1)
-        self.border_title = f"{self._title} {len(self._found)}" if self._found else self._title
-        self.border_subtitle = self._subtitle(room)
+        self.border_title = self._heading(room)
         self.show(self._drawn(self._moment, room), self._lit_line(), max(1, len(self._rows)) + 1)
 
     def action_move(self, by: int) -> None:
@@ -165,8 +164,9 @@ class Grid(Lines, Generic[Row], can_focus=True):
     def _lit_line(self) -> int | None:
         return self._index - self._offset + 1 if self.has_focus and self._rows else None
 
-    def _subtitle(self, room: int) -> str:
-        parts = []
+    def _heading(self, room: int) -> str:
+        """Return the title, with what of the rows is in sight."""
+        parts = [f"{self._title} {len(self._found)}" if self._found else self._title]
         if self.wanted:
             parts.append(f"filter: {self.wanted}")
         if len(self._rows) > room:

@@ -28,7 +28,6 @@ class LogPane(Lines, can_focus=True):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self.border_title = "Events"
         self.wanted = ""
         """Words that shown lines hold."""
         self.log_class = LogClass.ALL
@@ -51,7 +50,7 @@ class LogPane(Lines, can_focus=True):
         cells = self.size.width
         nothing = (line(" nothing has happened yet", Role.DIM),)
         self.show(tuple(entry(one, cells) for one in seen) or nothing, height=max(1, len(self._found)))
-        self.border_subtitle = self._subtitle(end)
+        self.border_title = self._heading(end)
 
     def next_class(self) -> None:
         """Narrow the log to the next class."""
@@ -92,9 +91,11 @@ class LogPane(Lines, can_focus=True):
             (index + 1 for index, one in enumerate(self._found) if one is self._bottom or one.number > number), 0
         )
 
-    def _subtitle(self, end: int) -> str:
+    def _heading(self, end: int) -> str:
+        """Return the title, with what of the log is in sight."""
         below = len(self._found) - end
         parts = (
+            "Events",
             f"only {self.log_class.value}" if self.log_class is not LogClass.ALL else "",
             f"filter: {self.wanted}" if self.wanted else "",
             f"{below} newer below" if below else "",
