@@ -28,7 +28,6 @@ class Opened(Message):
 class Grid(Lines, Generic[Row], can_focus=True):
     """Shows as many rows of a table as there is room for, around the cursor."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"lit"}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
+from typing import ClassVar, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -20,6 +20,7 @@ class Lines(Widget):
     """Shows lines of spans. A span with an action does it when it is clicked."""
 
     ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"lit"}
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -54,9 +55,7 @@ class Lines(Widget):
         """Return one line of the panel."""
         if not self._styles:
             self._styles = styles(cast("App[int]", self.app))
-        base = self.rich_style
-        if y == self._lit:
-            base += self.get_component_rich_style("lit", partial=True) if "lit" in self.COMPONENT_CLASSES else Style()
+        base = self.get_component_rich_style("lit") if y == self._lit else self.rich_style
         found = _at(self._lines, y)
         segments = [
             Segment(span.text, _with_action(base + self._styles[span.role], span.action)) for span in found if span.text
