@@ -37,6 +37,8 @@ class Relay:
 
     address: str
     process: psutil.Process
+    socket: str = ""
+    """The daemon's unix socket."""
 
     def cpu_s(self) -> float:
         """Return the CPU time that it has used, its workers' apart."""
@@ -67,8 +69,8 @@ def daemon() -> Iterator[Relay]:
         add_model(home / "models" / "paced")
         (home / "config.toml").write_text("[server]\nport = 0\n[cache]\nenabled = false\n")
         with relay("benchmarks.paced_daemon", "--home", str(home)) as found:
-            address = json.loads((home / "run" / "daemon.json").read_text())["address"]
-            yield Relay(address, found.process)
+            info = json.loads((home / "run" / "daemon.json").read_text())
+            yield Relay(info["address"], found.process, info["socket"])
 
 
 def add_model(folder: Path) -> None:
