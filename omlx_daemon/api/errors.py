@@ -13,7 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 
 from omlx_cli.contract.errors import MEANINGS, Code, ErrorBody, ErrorReply, OmlxError
-from omlx_daemon.api.trace import request_id
+from omlx_daemon.api.trace import client_left, request_id
 
 OPENAI_PREFIX = "/v1/"
 
@@ -127,6 +127,8 @@ def _on_omlx_error(request: Request[Any, Any, Any], error: Exception) -> Respons
 def _on_http_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if client_left(request.scope):
+        return response(request.scope, ErrorBody(code=Code.CANCELLED, message="the client has left"))
     if status >= 500:
         return response(request.scope, internal(request.scope, error))
     body = ErrorBody(code=_CODES.get(status, Code.INVALID_REQUEST), message=_message(request, error))

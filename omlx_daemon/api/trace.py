@@ -1,11 +1,11 @@
-"""Every response names its request and the time it took."""
+"""Every response names its request and the time it took; every request knows whether its client is still there."""
 
 from __future__ import annotations
 
 import time
 from uuid import uuid4
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
 PREFIX = "req_"
 
@@ -32,7 +32,18 @@ class Trace:
                 ]
             await send(message)
 
-        await self._app(scope, receive, send_traced)
+        async def receive_traced() -> HTTPReceiveMessage | WebSocketReceiveMessage:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                scope["state"]["client_left"] = True
+            return message
+
+        await self._app(scope, receive_traced, send_traced)
+
+
+def client_left(scope: Scope) -> bool:
+    """Return whether the client has closed the connection, as far as anybody has looked."""
+    return bool(scope["state"].get("client_left"))
 
 
 def request_id(scope: Scope) -> str:

@@ -59,3 +59,11 @@ def test_the_server_answers_on(served: Served, caplog: pytest.LogCaptureFixture)
     leave(served, "/v1/completions", b'{"model":"endless","prompt":"x","stream":true}', b"on ")
     assert served.ask("GET", "/health").status == 200
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_leaving_before_the_body_is_there_is_no_error_of_ours(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    head = b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as connection:
+        connection.sendall(head + b'Content-Length: 900\r\n\r\n{"model":')
+    leave(served, "/v1/completions", b'{"model":"endless","prompt":"x","stream":true}', b"on ")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
