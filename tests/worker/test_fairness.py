@@ -202,8 +202,11 @@ def test_answers_that_outgrow_the_memory_step_back_and_go_on_later() -> None:
 
 def test_a_step_back_that_fails_ends_what_is_in_the_batch() -> None:
     bench = Bench()
-    bench.engine.limit_kv(held(bench, (10, 1100), (10, 1100)))
-    tickets = [bench.submit(10, max_tokens=1800) for _ in range(2)]
+    tickets = [bench.submit(10, max_tokens=1800) for _ in range(4)]
+    for _ in range(10):
+        bench.tick()
+    assert len(bench.runner.running) == 4
+    bench.engine.limit_kv(held(bench, (10, 10)))
     bench.runner.fail_next_suspend = True
     bench.run()
     for ticket in tickets:

@@ -10,15 +10,15 @@ import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody
 from omlx_daemon.core.errors import shutting_down, timed_out
-from omlx_daemon.core.events import Event, Finished, FinishReason, Prefill, Terminal, Text
+from omlx_daemon.core.events import Event, FinishReason, Prefill, Terminal, Text
 from omlx_daemon.wire.messages import Report
 from omlx_daemon.worker.cache.store import Store
 from omlx_daemon.worker.engine.meter import Meter
 from omlx_daemon.worker.engine.pace import Pace
 from omlx_daemon.worker.engine.places import URGENCY, Places
 from omlx_daemon.worker.engine.ports import BatchLostError, Runner, Sampled
-from omlx_daemon.worker.engine.ports import Prefill as PrefillRows
 from omlx_daemon.worker.engine.prefixes import Prefixes
+from omlx_daemon.worker.engine.reading import Reading
 from omlx_daemon.worker.engine.room import Room
 from omlx_daemon.worker.engine.scheduler import Chunk, Scheduler
 from omlx_daemon.worker.engine.sequence import Sequence
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 Item = tuple[str, Event]
 """A request's id and one of its events."""
 CANCELLED = ErrorBody(code=Code.CANCELLED, message="the request was cancelled")
-_LEAST = 0.25
-"""A chunk that seems to have taken a smaller share of the time in which it was waited for says nothing."""
 
 
 class Engine:
@@ -57,6 +55,7 @@ class Engine:
         self._room = Room(runner.shape)
         self._places = Places(max_running if runner.batches else 1, self._room)
         self._scheduler = Scheduler(self._pace)
+        self._reading = Reading(runner, self._prefixes, self._pace, clock)
         self._running: dict[int, Sequence] = {}
         self._meter = Meter(clock())
         self._out: list[Item] = []
@@ -203,11 +202,8 @@ class Engine:
 
     def _make_room(self) -> None:
         """Have those step back that came last, the least urgent first, where answers outgrow what was expected."""
-        holding = self._holding()
-        while self._room.is_exceeded(holding):
-            last = max(holding, key=lambda s: (URGENCY[s.ticket.priority], s.started_s, s.ticket.uid))
-            holding.remove(last)
-            self._step_back(last)
+        while self._room.is_exceeded(holding := self._holding()):
+            self._step_back(max(holding, key=lambda s: (URGENCY[s.ticket.priority], s.started_s, s.ticket.uid)))
 
     def _step_back(self, sequence: Sequence) -> None:
         self._prefixes.finish(sequence, partial(self._source, sequence))
@@ -234,10 +230,11 @@ class Engine:
                 self._progress(sequence)
 
     def _prefill(self, chunks: list[Chunk], waited_s: float) -> None:
-        """Compute chunks; the decode step beside them was waited for during `waited_s` and goes on in the meantime."""
+        """Compute chunks; the decode step under way was waited for during `waited_s` already."""
+        step_s = self._pace.step_s - waited_s if self._running else 0.0
         sequences = [chunk.sequence for chunk in chunks]
         try:
-            self._advance(chunks, waited_s)
+            self._advance(chunks, step_s)
         except BatchLostError as error:
             self._lose_batch(error, *sequences)
         except Exception as error:
@@ -245,61 +242,22 @@ class Engine:
             self._prefill_failed(sequences, error)
         self._meter.prefilled_tokens += sum(chunk.tokens for chunk in chunks)
 
-    def _advance(self, chunks: list[Chunk], waited_s: float) -> None:
-        """Compute one chunk each, and let those whose prompts are done join the batch. All or none are done."""
-        sequences, started_s = [chunk.sequence for chunk in chunks], self._clock()
-        prefill = sequences[0].prefill or self._begin(sequences, started_s)
-        if chunks[0].tokens:
-            prefill.advance([c.sequence.prompt[c.sequence.done_tokens :][: c.tokens] for c in chunks])
-            self._note_pace(chunks, self._clock() - started_s, waited_s)
-        for number, chunk in enumerate(chunks):
-            chunk.sequence.done_tokens += chunk.tokens
-            self._progress(chunk.sequence)
-            self._prefixes.commit(chunk.sequence, partial(prefill.source, number))
-        if sequences[0].remaining_tokens == 0:
-            self._prefilled(prefill, sequences)
-
-    def _note_pace(self, chunks: list[Chunk], took_s: float, waited_s: float) -> None:
-        self._prefixes.store.observe_prefill(sum(chunk.tokens for chunk in chunks), took_s)
-        # The device finished the step under way first.
-        step_s = self._pace.step_s if self._running else 0.0
-        longest = max(chunk.tokens for chunk in chunks)
-        span_tokens = chunks[0].sequence.done_tokens + longest / 2
-        chunk_s = took_s + waited_s - step_s
-        if chunk_s > _LEAST * took_s:
-            self._pace.note_chunk(longest * len(chunks), span_tokens, chunk_s)
-
-    def _prefilled(self, prefill: PrefillRows, sequences: list[Sequence]) -> None:
+    def _advance(self, chunks: list[Chunk], step_s: float) -> None:
+        """Compute one chunk each, and let those whose prompts are done join the batch."""
+        prefill = self._reading.advance(chunks, step_s)
+        sequences = [chunk.sequence for chunk in chunks]
+        for sequence in sequences:
+            self._progress(sequence)
+        if sequences[0].remaining_tokens:
+            return
         if sequences[0].answers_nothing:
-            self._end(sequences[0], self._computed(prefill, sequences[0]))
+            self._end(sequences[0], self._reading.computed(prefill, sequences[0]))
             return
         prefill.join([sequence.prompt[-1] for sequence in sequences])
         for sequence in sequences:
             self._scheduler.remove(sequence)
             sequence.prefill, sequence.joined, sequence.choosing = None, True, None
             self._running[sequence.ticket.uid] = sequence
-
-    def _computed(self, prefill: PrefillRows, sequence: Sequence) -> Finished:
-        finished = sequence.finished(FinishReason.STOP, self._clock())
-        if sequence.cache.compare:
-            differences = self._prefixes.compare(sequence, prefill.source(0))
-            return msgspec.structs.replace(finished, differences=differences)
-        is_kept = sequence.lease is not None and sequence.lease.is_recording
-        blocks = sequence.lease.hashes if sequence.lease and is_kept else ()
-        return msgspec.structs.replace(finished, blocks=blocks)
-
-    def _begin(self, sequences: list[Sequence], now_s: float) -> PrefillRows:
-        first = sequences[0]
-        if first.restored is not None:
-            prefill = self._runner.resume(first.row, first.restored, first.done_tokens)
-            first.restored = None
-        else:
-            prefill = self._runner.start([sequence.row for sequence in sequences])
-        for sequence in sequences:
-            sequence.prefill = prefill
-            if sequence.started_s < 0:
-                sequence.started_s = now_s
-        return prefill
 
     def _progress(self, sequence: Sequence) -> None:
         if sequence.generated_tokens:
