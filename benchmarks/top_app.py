@@ -19,7 +19,6 @@ import pty
 import select
 import struct
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import AsyncGenerator
@@ -142,9 +141,10 @@ async def under(load: Load, size: tuple[int, int]) -> tuple[TopApp, float]:
         await load.ended.wait()
         ended_s = time.perf_counter()
         last = f"event {load.sent - 1} of the load"
-        async with asyncio.timeout(60):
-            while not _shows(app, last):
-                await asyncio.sleep(0.01)
+        deadline_s = ended_s + 60
+        while not _shows(app, last) and time.perf_counter() < deadline_s:
+            await app.animator.wait_for_idle()
+            await asyncio.sleep(0.01)
         return app, time.perf_counter() - ended_s
 
 
@@ -186,4 +186,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
