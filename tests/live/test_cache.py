@@ -15,7 +15,7 @@ from omlx_daemon.cache.session import Session
 from omlx_daemon.ledger.policy import Policy
 from omlx_daemon.wire.cache import CacheCommand, Evicted, Quarantined, Reserve, Stored, WriteFailed
 from tests.cachewire.test_service import GIB, SPACE, spec, store, until
-from tests.live.test_sources import Notes
+from tests.notes import Notes
 
 
 class Watched:

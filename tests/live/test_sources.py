@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -21,31 +20,8 @@ from omlx_daemon.ledger.policy import Policy, Reason, Removed
 from omlx_daemon.pool import told
 from omlx_daemon.pool.live import LiveRequests
 from tests.live.test_journal import Clock
+from tests.notes import Note, Notes
 from tests.pool.doubles import request
-
-
-class Note(NamedTuple):
-    """One call of the journal."""
-
-    kind: HappeningKind
-    message: str
-    model: str
-    request: str
-    number: int
-    size_bytes: int
-
-
-class Notes:
-    """A journal that is a list."""
-
-    def __init__(self) -> None:
-        self.made: list[Note] = []
-
-    def note(
-        self, kind: HappeningKind, message: str, *,
-        model: str = "", request: str = "", count: int = 1, size_bytes: int = 0,
-    ) -> None:  # fmt: skip
-        self.made.append(Note(kind, message, model, request, count, size_bytes))
 
 
 def failed(code: Code) -> Failed:

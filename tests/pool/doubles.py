@@ -26,6 +26,7 @@ from omlx_daemon.pool.state import StateStore
 from omlx_daemon.pool.worker_process import Child, Spawner
 from omlx_daemon.wire.frames import pack
 from omlx_daemon.wire.messages import Cancel, Command, Events, LoadFailed, Ready, Start, Stop, Submit
+from tests.notes import Notes
 
 _LENGTH = struct.Struct("<I")
 _COMMANDS: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
@@ -194,6 +195,7 @@ class Fixture:
         options: dict[str, ModelOptions] | None = None,
     ) -> None:
         self.clock = Clock()
+        self.notes = Notes()
         self.options = Options(options)
         self.memory = FakeMemory(growth=growth)
         self.spawner = FakeSpawner(self.memory)
@@ -207,6 +209,7 @@ class Fixture:
             settings or PoolSettings(memory_limit_bytes=limit, memory_patience_s=0.2, stop_s=5.0, cancel_s=5.0),
             self.memory,
             options=self.options,
+            journal=self.notes,
             clock=self.clock,
             wall=lambda: 1_700_000_000.0,
         )

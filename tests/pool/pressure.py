@@ -20,6 +20,7 @@ from omlx_daemon.pool.state import StateStore
 from omlx_daemon.pool.worker_process import Child
 from omlx_daemon.wire.cache import ResizeHot
 from omlx_daemon.wire.messages import Command, LimitKv, Ready, Report, Start, Stop, Submit, Trim
+from tests.notes import Notes
 from tests.pool.doubles import FINISHED, Clock, FakeChild, FakeMemory, Reader, request
 
 MB = 1 << 20
@@ -164,6 +165,7 @@ class Machine:
         patience_s: float = 0.05,
     ) -> None:
         self.clock = Clock()
+        self.notes = Notes()
         self.memory = FakeMemory(total, kv=kv)
         self.caches = SharedCaches(hot)
         self.sizes = dict(sizes)
@@ -187,6 +189,7 @@ class Machine:
             self.settings,
             self.memory,
             caches=self.caches,
+            journal=self.notes,
             clock=self.clock,
             wall=lambda: 1_700_000_000.0,
         )
