@@ -28,6 +28,10 @@ class FakePayload:
     def nbytes(self) -> int:
         return len(self.data)
 
+    @property
+    def is_ready(self) -> bool:
+        return True
+
     def tensors(self) -> Sequence[Tensor]:
         return [Tensor("rows", "U8", (len(self.data),), self.data)]
 

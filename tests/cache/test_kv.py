@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -260,17 +259,13 @@ def test_bytes_are_handed_out_when_the_next_call_to_seal_finds_the_copy_older() 
     model = Rows(PLAIN["plain"])
     codec, caches = KvCodec(layout(model)), filled(model, 512)
     first, second = (codec.capture(Source(caches), Part.TOKENS, start, start + 256) for start in (0, 256))
-    with ThreadPoolExecutor(2) as threads:
-        codec.settle([first])
-        asked = [threads.submit(payload.tensors) for payload in (first, second)]
-        codec.seal(all_of_them=False)
-        assert not asked[0].done()
-        codec.settle([second])
-        codec.seal(all_of_them=False)
-        tensors = asked[0].result(30)
-        assert not asked[1].done()
-        codec.seal(all_of_them=True)
-        assert [bytes(one.data) for one in tensors] != [bytes(one.data) for one in asked[1].result(30)]
+    ready = []
+    for begun, all_of_them in (([first], False), ([second], False), ([], True)):
+        codec.settle(begun)
+        codec.seal(all_of_them)
+        ready.append((first.is_ready, second.is_ready))
+    assert ready == [(False, False), (True, False), (True, True)]
+    assert [bytes(one.data) for one in first.tensors()] != [bytes(one.data) for one in second.tensors()]
 
 
 def test_a_copy_that_fails_is_never_written() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,7 @@ from omlx_daemon.worker.cache.null import NullTier
 from omlx_daemon.worker.cache.payload import Block
 from omlx_daemon.worker.cache.tier import Answer, Failure, Loaded, Outcome, Tier
 from tests.cache.fakes import FakeBuffer, FakeLedger, FakePayload
+from tests.waiting import wait_until
 
 Make = Callable[[], Tier]
 
@@ -166,3 +168,24 @@ def test_hot_takes_from_a_slower_tier_only_at_the_cost_of_what_is_older() -> Non
     assert {name.hash[-1] for name in hot.names()} == {1, 2}
     assert hot.promote(block(3), since=5, now=6)
     assert {name.hash[-1] for name in hot.names()} == {2, 3}
+
+
+class Late(FakePayload):
+    """Rows that are still being copied."""
+
+    @property
+    def is_ready(self) -> bool:
+        return False
+
+
+def test_what_is_not_copied_yet_is_passed_over_and_can_be_withdrawn(tmp_path: Path) -> None:
+    cold, ready = ColdTier(tmp_path, FakeLedger()), block(2)
+    late = replace(block(1), payload=Late(b"rows"))
+    assert cold.store(late, 1) is cold.store(ready, 1) is Answer.KEPT
+    wait_until(lambda: cold.stats().stored == 1)
+    assert cold.acquire(late.name) is late.payload
+    cold.supersede([late.name])
+    assert cold.close(30).parts == 0
+    again = ColdTier(tmp_path, FakeLedger())
+    assert list(again.names()) == [ready.name]
+    again.close(5)

@@ -42,8 +42,10 @@ class Trial:
 
     def retry_after_an_abort(self, length: int) -> None:
         """Hang up while a prompt of another length is computed, and ask again: it goes on where that stopped."""
-        client, prompt, files = self._client, words(length, seed=length), len(self._client.files())
+        client, prompt = self._client, words(length, seed=length)
         self._first[length] = client.ask(prompt, cache_store=False, cache_salt="other")
+        until(lambda: not client.figures()["cold"]["queued_parts"])
+        files = len(client.files())
         with client.send("POST", "/v1/completions", {"model": client.model, "prompt": prompt, "stream": True}):
             until(lambda: len(client.files()) > files)
         until(lambda: client.row["running"] == 0)

@@ -36,8 +36,13 @@ class Payload(Protocol):
         """Bytes held in memory."""
         ...
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has been copied and sealed. Any thread; never changes back."""
+        ...
+
     def tensors(self) -> Sequence[Tensor]:
-        """Return the tensors as they are stored; wait for `Codec.seal` where it is due. Raises OSError."""
+        """Return the tensors as they are stored, once `is_ready`. Raises OSError where they cannot be had."""
         ...
 
 

@@ -22,6 +22,7 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 60.0
 MAX_TRIES = 2
 LONGEST_BREATH_S = 0.1
+READY_POLL_S = 0.02
 
 Key = tuple[bytes, Part]
 
@@ -158,10 +159,14 @@ class Writer:
             if self._pause_s and self._queue:
                 self._changed.wait_for(lambda: self._hurries > 0 or self._closing, timeout=self._pause_s)
             self._changed.wait_for(lambda: bool(self._queue) or self._closing)
-            if not self._queue:
-                return None
-            self._busy = next(iter(self._queue))
-            return self._queue[self._busy]
+            while self._queue:
+                self._busy = next((key for key, block in self._queue.items() if block.payload.is_ready), None)
+                if self._busy is not None:
+                    return self._queue[self._busy]
+                # It may be withdrawn still, so it is not waited for in its turn.
+                self._changed.wait(READY_POLL_S)
+                self._changed.wait_for(lambda: bool(self._queue) or self._closing)
+            return None
 
     def _write(self, block: Block) -> int:
         tensors, details = block.payload.tensors(), metadata.encode(block.ids)

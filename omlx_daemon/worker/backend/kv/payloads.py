@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
-from threading import Event
 
 import mlx.core as mx
 
@@ -19,9 +18,6 @@ DTYPES = {
     mx.int8: "I8", mx.uint16: "U16", mx.int16: "I16", mx.int64: "I64", mx.uint64: "U64", mx.bool_: "BOOL",
 }  # fmt: skip
 
-_PATIENCE_S = 60.0
-"""Evaluation is under way when a payload is handed out: it takes as long as a step of the model at most."""
-
 Spec = tuple[str, mx.Dtype, tuple[int, ...]]
 """Name, dtype and shape of a stored array."""
 
@@ -34,19 +30,18 @@ class KvPayload:
         # Held so that the memory below the arrays is not filled again while they live.
         self._buffer = buffer
         self._exports: tuple[Export, ...] = ()
-        self._sealed = Event()
+        self.is_ready = False
+        """Whether other threads may ask for the tensors."""
         self.nbytes = buffer.nbytes if buffer else sum(int(array.nbytes) for array in self.arrays.values())
         """Bytes held in memory."""
 
     def seal(self, exports: Sequence[Export]) -> None:
         """Take how to get at the bytes of each array, so that other threads never ask mlx; none where that failed."""
         self._exports = tuple(exports)
-        self._sealed.set()
+        self.is_ready = True
 
     def tensors(self) -> Sequence[Tensor]:
         """Return the tensors as they are stored. Any thread; raises OSError where they cannot be had."""
-        if not self._sealed.wait(_PATIENCE_S):
-            raise OSError(errno.ETIMEDOUT, "the model's rows were not there in time")
         if len(self._exports) != len(self.arrays):
             raise OSError(errno.EIO, "the model's rows could not be copied")
         pairs = zip(self.arrays.items(), self._exports, strict=True)
