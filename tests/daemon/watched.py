@@ -26,8 +26,8 @@ from omlx_daemon.__main__ import main
 
 BEAT_S = 0.01
 NOTED_S = 0.03
-IDLE = "run_until_complete"
-"""The innermost function of a loop that waits for events."""
+IDLE = asyncio.Runner.run.__code__
+"""The innermost function of a loop that waits for events; the loop itself is not written in Python."""
 _new_loop = uvloop.new_event_loop
 
 
@@ -63,7 +63,7 @@ class Pulse:
             time.sleep(BEAT_S)
             now_s = time.monotonic()
             frame = sys._current_frames()[self._thread]
-            if now_s > self._due_s and frame.f_code.co_name != IDLE:
+            if now_s > self._due_s and frame.f_code is not IDLE:
                 self._seen_s += min(now_s - looked_s, now_s - self._due_s, 2 * BEAT_S)
                 self._note(frame)
             looked_s = now_s
