@@ -119,7 +119,7 @@ def contenders(path: str) -> tuple[Serve, Serve, dict[str, float | str]]:
     preparer = Preparer(loaded.tokenizer, loaded.tokenizer, loaded.facts)
 
     def raw(prompts: Prompts, tokens: int) -> Stamps:
-        generator = BatchGenerator(loaded.runner.model, max_tokens=tokens)
+        generator = BatchGenerator(loaded.runner.model, max_tokens=tokens, completion_batch_size=max(32, len(prompts)))
         step: Callable[[], tuple[Sized, Sized]] = generator.next
         started_s, stamps = time.perf_counter(), Stamps()
         generator.insert([list(prompt) for prompt in prompts])
