@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from omlx_cli.contract.paths import Paths
+from omlx_daemon.coldstore import blockfile, metadata, names
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from tests.e2e.conftest import Home
 
@@ -117,6 +118,15 @@ class Client:
     def files(self) -> list[Path]:
         """Return the block files."""
         return sorted(self.cache.glob("kv-v1/*/??/*.safetensors"))
+
+    def ids_of(self, file: Path) -> list[int]:
+        """Return the token ids of a block file's block."""
+        name = names.parse(file.name)
+        assert name is not None
+        with blockfile.open_block(file.parents[1], name) as block:
+            ids = metadata.decode(block.header.metadata, name.tokens)
+        assert ids is not None
+        return list(metadata.unpacked(ids))
 
     def continues_another(self, file: Path) -> bool:
         """Return whether a block's parent is on disk too."""

@@ -44,10 +44,8 @@ class Trial:
         """Hang up while a prompt of another length is computed, and ask again: it goes on where that stopped."""
         client, prompt = self._client, words(length, seed=length)
         self._first[length] = client.ask(prompt, cache_store=False, cache_salt="other")
-        until(lambda: not client.figures()["cold"]["queued_parts"])
-        files = len(client.files())
         with client.send("POST", "/v1/completions", {"model": client.model, "prompt": prompt, "stream": True}):
-            until(lambda: len(client.files()) > files)
+            until(lambda: any(client.ids_of(file) == prompt[:BLOCK_TOKENS] for file in client.files()))
         until(lambda: client.row["running"] == 0)
         again = self._ask(length)
         assert again.tokens == self._first[length].tokens

@@ -50,7 +50,7 @@ class Conversation:
     def turn(self, question: str) -> int:
         """Ask once more: nothing is computed but the new tokens; return the tokens of the prompt."""
         self._messages.append({"role": "user", "content": question})
-        text, found = self._client.chat(self._messages, max_tokens=16)
+        text, found = self._client.chat(self._messages, max_tokens=8)
         if self._known:
             assert found.computed <= found.prompt_tokens - self._known + SLACK_TOKENS
         self._messages.append({"role": "assistant", "content": text})
