@@ -35,7 +35,7 @@ class Held:
         )
 
     def again(self, shares_memory: bool) -> Held:
-        """Return what of it can be had again while the models stay."""
+        """Return what of it can be had again while the models stay: pools and blocks lie where the arrays lie."""
         back_bytes = self.pool_bytes + self.hot_bytes
         return Held(host_bytes=back_bytes if shares_memory else 0, device_bytes=back_bytes)
 

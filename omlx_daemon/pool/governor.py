@@ -26,6 +26,7 @@ TRIM_EVERY_S = 10.0
 TRIM_EVERY_RED_S = 1.0
 TRIM_BYTES = 32 << 20
 """Less than this is not worth asking for."""
+_UNBOUNDED_BYTES = 1 << 62
 _POLL_S = 0.05
 _KV_BITS = 4
 """Leading bits of a KV bound that count: small changes are not told."""
@@ -153,11 +154,13 @@ class Governor:
 
         Over the line that is less than they have, by as much as it is over.
         """
-        lines = [YELLOW_SHARE * room.limit_bytes - room.used.host_bytes - room.promised.host_bytes]
-        lines.append(room.reading.available_bytes - room.floor_bytes - room.promised.host_bytes)
+        lines: list[float] = []
+        if room.shares_memory:
+            lines.append(YELLOW_SHARE * room.limit_bytes - room.used.host_bytes - room.promised.host_bytes)
+            lines.append(room.reading.available_bytes - room.floor_bytes - room.promised.host_bytes)
         if room.device_cap_bytes:
             lines.append(YELLOW_SHARE * room.device_cap_bytes - room.used.device_bytes - room.promised.device_bytes)
-        return max(0, room.used.hot_bytes + int(min(lines)))
+        return max(0, room.used.hot_bytes + int(min(lines, default=_UNBOUNDED_BYTES)))
 
     def _hot_budget_term(self) -> MemoryTerm:
         return MemoryTerm(name="hot budget", size_bytes=self._caches.hot_budget_bytes, note="of all hot tiers")

@@ -47,10 +47,11 @@ class Clock:
 class FakeMemory:
     """A memory of `total` bytes; a model takes its weights, `growth` times that at best, and `kv` beside them.
 
-    What workers hold is what they say of themselves; `others` is what other programs take.
+    What workers hold is what they say of themselves; `others` is what other programs take. With a `device_cap` the
+    arrays lie in a device's memory of that size, and a process takes `HOST` bytes of the system's.
     """
 
-    has_device_memory = False
+    HOST = 10 << 20
 
     def __init__(self, total: int = 1 << 40, growth: float = 1.0, kv: int = 0) -> None:
         self.total = total
@@ -62,6 +63,22 @@ class FakeMemory:
         self.pressure = Pressure.NONE
         self.stalled = (0.0, 0.0)
         self.held: dict[int, int] = {}
+        self.device_cap = 0
+        self.device_held: dict[int, int] = {}
+
+    @property
+    def has_device_memory(self) -> bool:
+        return bool(self.device_cap)
+
+    def hold(self, pid: int, size: int) -> None:
+        """Note what a process holds."""
+        self.held[pid] = self.HOST if self.device_cap else size
+        self.device_held[pid] = size if self.device_cap else 0
+
+    def forget(self, pid: int) -> None:
+        """Note that a process is gone."""
+        self.held.pop(pid, None)
+        self.device_held.pop(pid, None)
 
     def read(self) -> Reading:
         self.reads += 1
@@ -70,6 +87,8 @@ class FakeMemory:
             total_bytes=self.total,
             available_bytes=max(0, self.total - taken),
             process_cap_bytes=self.process_cap,
+            device_cap_bytes=self.device_cap,
+            device_free_bytes=self.device_cap - sum(self.device_held.values()) if self.device_cap else None,
             pressure=self.pressure,
             stalled_some=self.stalled[0],
             stalled_full=self.stalled[1],
@@ -85,7 +104,11 @@ class FakeMemory:
     def _cost(self, weights: int, note: str) -> Cost:
         terms = [MemoryTerm(name="weights", size_bytes=weights, note=note)]
         terms += [MemoryTerm(name="kv", size_bytes=self.kv)] if self.kv else []
-        return Cost(tuple(terms), weights + self.kv, weights + self.kv, self.kv)
+        arrays = weights + self.kv
+        if not self.device_cap:
+            return Cost(tuple(terms), arrays, arrays, self.kv)
+        terms.append(MemoryTerm(name="process", size_bytes=self.HOST))
+        return Cost(tuple(terms), self.HOST, arrays, self.kv)
 
 
 class FakeChild:
@@ -124,7 +147,7 @@ class FakeChild:
                 pass
 
     def become_ready(self) -> None:
-        self._memory.held[self.pid] = self.holds_bytes
+        self._memory.hold(self.pid, self.holds_bytes)
         self.note(Ready(weights_bytes=self.holds_bytes))
 
     def fail_load(self, error: ErrorBody) -> None:
@@ -147,7 +170,7 @@ class FakeChild:
 
     def end(self, code: int) -> None:
         if self.alive:
-            self._memory.held.pop(self.pid, None)
+            self._memory.forget(self.pid)
             self.reader.feed_eof()
             self._exit.set_result(code)
 
@@ -159,7 +182,7 @@ class FakeChild:
         self.end(-9)
 
     def close(self) -> None:
-        self._memory.held.pop(self.pid, None)
+        self._memory.forget(self.pid)
 
 
 class FakeSpawner:

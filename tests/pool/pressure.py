@@ -77,7 +77,7 @@ class Worker(FakeChild):
         """Hold what is said, and tell the daemon; one that still loads holds nothing yet and says nothing."""
         if not self.alive or not self.loads:
             return
-        self._machine.held[self.pid] = self.total
+        self._machine.hold(self.pid, self.total)
         tier = TierFigures(tier="hot", size_bytes=self.hot, capacity_bytes=self.hot_limit)
         self.note(
             Report(
@@ -163,10 +163,12 @@ class Machine:
         kv: int = 0,
         min_residency_s: float = 0.0,
         patience_s: float = 0.05,
+        device_cap: int = 0,
     ) -> None:
         self.clock = Clock()
         self.notes = Notes()
         self.memory = FakeMemory(total, kv=kv)
+        self.memory.device_cap = device_cap
         self.caches = SharedCaches(hot)
         self.sizes = dict(sizes)
         self.estimates: dict[str, int] = {}

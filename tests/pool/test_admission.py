@@ -293,3 +293,38 @@ def test_one_request_of_a_loaded_model_keeps_its_room(tmp_path: Path) -> None:
         assert machine.worker("a").kv == 300 * MB
 
     on_machine(tmp_path, test, kv=300 * MB, limit=1200 * MB, min_residency_s=1000.0)
+
+
+def test_a_gpus_own_memory_is_weighed_apart(tmp_path: Path) -> None:
+    async def test(machine: Machine) -> None:
+        for name in ("a", "b"):
+            await machine.pool.load(name, None)
+            machine.clock.now_s += 10
+        assert [row.size_bytes for row in machine.pool.rows()] == [400 * MB, 400 * MB]
+        b = machine.worker("b")
+        b.grow_hot(60 * MB)
+        b.grow_pool(140 * MB)
+        await machine.pool.load("tiny", None)
+        assert (b.pool, b.stops) == (0, 0)
+        await machine.pool.load("c", None)
+        assert names(machine) == ["b", "c", "tiny"]
+        error = await refused(machine, "huge")
+        assert error.code is Code.INSUFFICIENT_MEMORY
+        assert "device cap 1.0 GB" in error.body.message
+        terms = {term.name: term.size_bytes for term in machine.pool.memory().terms}
+        assert terms["used"] == 3 * machine.memory.HOST
+        assert terms["device used"] >= 850 * MB
+        assert terms["device free"] == 1000 * MB - machine.used
+
+    on_machine(tmp_path, test, device_cap=1000 * MB, total=1000 * MB, limit=500 * MB)
+
+
+def test_a_gpu_that_others_fill_is_waited_for(tmp_path: Path) -> None:
+    async def test(machine: Machine) -> None:
+        machine.memory.device_held[1] = 700 * MB
+        load = asyncio.create_task(machine.pool.load("a", None))
+        await until(lambda: machine.pool.memory().waiting)
+        machine.memory.forget(1)
+        await load
+
+    on_machine(tmp_path, test, device_cap=1000 * MB, patience_s=30)

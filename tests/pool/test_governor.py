@@ -248,3 +248,22 @@ def test_nothing_is_measured_while_no_model_is_loaded(tmp_path: Path) -> None:
         run.cancel()
 
     on_machine(tmp_path, test)
+
+
+def test_a_full_gpu_is_yellow_and_its_blocks_make_way(tmp_path: Path) -> None:
+    async def test(machine: Machine) -> None:
+        await machine.pool.load("a", None)
+        a = machine.worker("a")
+        a.grow_hot(200 * MB)
+        assert a.hot == 200 * MB
+        a.rest += 250 * MB
+        a.report()
+        await machine.look()
+        assert machine.pool.memory().reasons == ("models take 85% of the device's memory",)
+        assert a.hot == pytest.approx(150 * MB, abs=2 * MB)
+        a.rest += 300 * MB
+        a.report()
+        await machine.look()
+        assert level(machine) is MemoryLevel.RED
+
+    on_machine(tmp_path, test, device_cap=1000 * MB)
