@@ -221,19 +221,21 @@ class CacheService:
         """What all workers' blocks in memory may take together."""
         return min(self.plan.hot_bytes, self._hot_limit_bytes)
 
-    def limit_hot(self, size_bytes: int) -> None:
-        """Bound that by `size_bytes` besides; blocks that are not on disk yet stay where there is a disk for them."""
+    def limit_hot(self, size_bytes: int, *, losing: bool = False) -> None:
+        """Bound that by `size_bytes` besides. Blocks that are not on disk stay, but for `losing` those of a worker
+        that has no disk to put them on."""
         step_bytes = max(1, self.plan.hot_bytes // HOT_STEPS)
         self._hot_limit_bytes = size_bytes // step_bytes * step_bytes
-        self._share_memory()
+        self._share_memory(losing=losing)
 
-    def _share_memory(self) -> None:
+    def _share_memory(self, *, losing: bool = False) -> None:
         """Give every worker its share of the one budget: at once where that is too much now, else where it differs."""
         budget_bytes, sessions = self.hot_budget_bytes, self._sessions
         given = shares(budget_bytes, [session.holder for session in sessions])
         is_over = sum(session.start.hot_max_bytes for session in sessions) > budget_bytes
-        for session, share_bytes in zip(sessions, given, strict=True):
+        for session, given_bytes in zip(sessions, given, strict=True):
             told_bytes, held_bytes = session.start.hot_max_bytes, session.holder.size_bytes
+            share_bytes = given_bytes if losing or session.namespace else max(given_bytes, held_bytes)
             if is_over or held_bytes > share_bytes or abs(share_bytes - told_bytes) > told_bytes // WORTH_TELLING:
                 session.resize(share_bytes)
 

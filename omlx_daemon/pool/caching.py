@@ -53,8 +53,9 @@ class Caches(Protocol):
         """What all workers' blocks in memory may take together."""
         ...
 
-    def limit_hot(self, size_bytes: int) -> None:
-        """Bound that by `size_bytes` besides; blocks that are not on disk yet stay where there is a disk for them."""
+    def limit_hot(self, size_bytes: int, *, losing: bool = False) -> None:
+        """Bound that by `size_bytes` besides. Blocks that are not on disk stay, but for `losing` those of a worker
+        that has no disk to put them on."""
         ...
 
 
@@ -85,5 +86,5 @@ class NoCaches:
         """Return no cache."""
         return NoLink()
 
-    def limit_hot(self, size_bytes: int) -> None:
+    def limit_hot(self, size_bytes: int, *, losing: bool = False) -> None:
         """Do nothing."""

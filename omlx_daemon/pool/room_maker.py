@@ -119,7 +119,7 @@ class RoomMaker:
         }
         if not holders:
             return
-        self._caches.limit_hot(max(0, sum(holders.values()) - weighing.missing_bytes))
+        self._caches.limit_hot(max(0, sum(holders.values()) - weighing.missing_bytes), losing=True)
         await self._trim(list(holders))
         freed_bytes = sum(before - self._accounts.held(other).hot_bytes for other, before in holders.items())
         await self._until_back(slot, weighing, freed_bytes)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from omlx_cli.contract.cache import ModelCacheFigures, TierFigures
 from omlx_daemon.cache.plan import CachePlan
 from omlx_daemon.cache.shares import HALF_LIFE_S, Holder, Use, shares
+from omlx_daemon.ledger.policy import Policy
 from omlx_daemon.wire.cache import ResizeHot
 from tests.cachewire.test_service import Daemon, run
 
@@ -89,3 +90,16 @@ def test_shares_follow_use_and_the_budget_while_workers_run(tmp_path: Path) -> N
         assert first.start.hot_max_bytes > 24_000
 
     run(CachePlan(tmp_path, hot_bytes=32_000), test)
+
+
+def test_without_a_disk_blocks_go_only_where_a_load_needs_the_room(tmp_path: Path) -> None:
+    async def test(daemon: Daemon) -> None:
+        session = await daemon.start("a")
+        session.report(ModelCacheFigures(model="a", tiers=(TierFigures(tier="hot", size_bytes=16_000),)))
+        daemon.service.limit_hot(8_000)
+        assert session.start.hot_max_bytes == 16_000, "what it has, and no more"
+        daemon.service.limit_hot(8_000, losing=True)
+        assert session.start.hot_max_bytes == 8_000
+        assert daemon.sent["a"][-1] == ResizeHot(capacity_bytes=8_000, keep_unsaved=False)
+
+    run(CachePlan(tmp_path, hot_bytes=32_000, policy=Policy(quota_bytes=0)), test)

@@ -135,7 +135,7 @@ class SharedCaches:
     def hot_budget_bytes(self) -> int:
         return min([self.total, *self.budgets[-1:]])
 
-    def limit_hot(self, size_bytes: int) -> None:
+    def limit_hot(self, size_bytes: int, *, losing: bool = False) -> None:
         self.budgets.append(size_bytes)
         holders = [Holder(link.size_bytes, link.capacity_bytes, self.total) for link in self.links]
         for link, share in zip(self.links, shares(self.hot_budget_bytes, holders), strict=True):
