@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from queue import Empty, SimpleQueue
@@ -28,9 +29,14 @@ class EngineThread:
         self._ready, self._stop = Event(), Event()
         self._names = count()
         self._preparer: Preparer | None = None
+        self._count: Callable[[str], int] = len
         self._thread = Thread(target=self._run, args=(path, stall_target_s), daemon=True)
         self._thread.start()
         self._ready.wait()
+
+    def count_tokens(self, text: str) -> int:
+        """Return how many tokens the model makes of a text."""
+        return self._count(text)
 
     def serve(self, prompt: str, tokens: int, stamps: list[float], enough: Event) -> None:
         """Answer a prompt; note when each token came, until it ends or is enough."""
@@ -59,6 +65,7 @@ class EngineThread:
         loaded = load(Start(model="bench", path=path), library, lambda step, share: None)
         engine = Engine(loaded.runner, self._tickets, 256, stall_target_s, time.monotonic)
         self._preparer = Preparer(loaded.tokenizer, loaded.tokenizer, loaded.facts)
+        self._count = lambda text: len(loaded.tokenizer.encode_text(text))
         self._ready.set()
         while not self._stop.is_set():
             with suppress(Empty):

@@ -25,6 +25,8 @@ from itertools import pairwise
 from threading import Event
 from typing import Any
 
+from benchmarks.inprocess import EngineThread
+
 TARGET_S = 0.3
 SHORT_WORDS = 12
 STEADY_TOKENS = 12
@@ -129,14 +131,6 @@ def p95(gaps_s: tuple[float, ...]) -> float:
     return sorted(gaps_s)[min(len(gaps_s) - 1, round(0.95 * len(gaps_s)))]
 
 
-def ours(path: str) -> tuple[Start, Callable[[], None]]:
-    """Return a way to start requests on an engine in this process, and one to end it."""
-    from benchmarks.inprocess import EngineThread
-
-    engine = EngineThread(path, TARGET_S)
-    return engine.serve, engine.close
-
-
 def served(address: str, model: str) -> Start:
     """Return a way to start requests at a server."""
 
@@ -154,29 +148,30 @@ def served(address: str, model: str) -> Start:
     return start
 
 
-def measured(start: Start, options: argparse.Namespace, seed: int) -> dict[str, float]:
+def measured(start: Start, words: int, rounds: int, seed: int) -> dict[str, float]:
     """Warm up, then measure."""
-    traced(start, max(64, options.long // 8), seed)
-    return figures([traced(start, options.long, seed + number) for number in range(1, options.rounds + 1)])
+    traced(start, max(64, words // 8), seed)
+    return figures([traced(start, words, seed + number) for number in range(1, rounds + 1)])
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a folder in MLX layout")
-    parser.add_argument("--long", type=int, default=1500, help="words of the long prompt")
+    parser.add_argument("--long", type=int, default=1500, help="tokens of the long prompt, about")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--beside", metavar="FOLDER", help="model folder for mlx_lm.server")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    start, close = ours(options.model)
-    found: dict[str, Any] = {"ours": measured(start, options, 1000)}
-    close()
+    engine = EngineThread(options.model, TARGET_S)
+    words = round(options.long * 200 / engine.count_tokens(text_of(random.Random(0), 200)))
+    found: dict[str, Any] = {"ours": measured(engine.serve, words, options.rounds, 1000)}
+    engine.close()
     if options.beside:
         from benchmarks.agent import mlx_lm_server
 
         with mlx_lm_server(options.beside) as server:
-            found["mlx_lm.server"] = measured(served(server.address, options.beside), options, 2000)
+            found["mlx_lm.server"] = measured(served(server.address, options.beside), words, options.rounds, 2000)
     if options.json:
         print(json.dumps(found))
         return
