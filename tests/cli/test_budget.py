@@ -15,6 +15,7 @@ from omlx_cli.contract.api import (
     ModelDetail,
     ModelInfo,
     ModelsReply,
+    RequestsReply,
     SlotInfo,
     SlotReply,
     SlotState,
@@ -63,6 +64,8 @@ def imported_by(*words: str) -> set[str]:
         ("unload", "smollm2"),
         ("pin", "smollm2"),
         ("unpin", "smollm2"),
+        ("requests",),
+        ("cancel", "req_1"),
     ],
 )
 def test_a_light_command_imports_nothing_heavy(daemon: StandIn, words: tuple[str, ...]) -> None:
@@ -72,6 +75,8 @@ def test_a_light_command_imports_nothing_heavy(daemon: StandIn, words: tuple[str
     daemon.says("POST", routes.PIN, reply(ROW))
     daemon.says("POST", routes.UNLOAD, reply(Done()))
     daemon.says("POST", routes.UNPIN, reply(Done()))
+    daemon.says("GET", routes.REQUESTS, reply(RequestsReply()))
+    daemon.says("DELETE", f"{routes.REQUESTS}/req_1", reply(Done()))
     assert not imported_by(*words) & HEAVY
 
 
