@@ -73,7 +73,7 @@ _omlx_options() { # COMMAND: offers its options
     'omlx stop') _omlx_words --timeout --force --json -q --quiet -h --help ;;
     'omlx restart') _omlx_words --timeout --force --json -q --quiet -h --help ;;
     'omlx status') _omlx_words --bar --json -q --quiet -h --help ;;
-    'omlx top') _omlx_words --once --watch --interval --json -q --quiet -h --help ;;
+    'omlx top') _omlx_words --once --watch --interval --serve --port --json -q --quiet -h --help ;;
     'omlx logs') _omlx_words -f --follow -n --lines --json -q --quiet -h --help ;;
     'omlx serve') _omlx_words --host --port --paged-ssd-cache-dir --paged-ssd-cache-max-size --hot-cache-max-size --no-cache --json -q --quiet -h --help ;;
     'omlx service') _omlx_words -h --help ;;
@@ -120,7 +120,7 @@ _omlx() {
             plain=1
         else
             case "$path $word" in
-            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines') option=$word ;;
+            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx top --port' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines') option=$word ;;
             esac
         fi
     done

@@ -21,8 +21,10 @@ from omlx_cli.options import common
 @click.option(
     "--interval", type=DURATION, default="", metavar="TIME", help="With --watch: the least time between two changes."
 )
+@click.option("--serve", is_flag=True, help="Show it in a browser on this machine, behind a token, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port; 0 is a free one.")
 @common
-def command(env: Env, once: bool, watch: bool, interval: str) -> int:
+def command(env: Env, once: bool, watch: bool, interval: str, serve: bool, port: int) -> int:
     """Watch the daemon live: its memory, models, requests, cache and what happens. Never starts it by itself.
 
     With --json: one snapshot, or with --watch JSON lines: a snapshot, then what changes, and what happens.
@@ -33,7 +35,12 @@ def command(env: Env, once: bool, watch: bool, interval: str) -> int:
       omlx top --once
       omlx top --json | jq .requests
       omlx top --json --watch --interval 1s
+      omlx top --serve
     """
+    if serve:
+        return _serve(env, port)
+    if port:
+        raise click.UsageError("--port goes with --serve")
     if (watch or interval) and not env.output.as_json:
         raise click.UsageError("--watch and --interval go with --json")
     if interval and not watch:
@@ -50,6 +57,13 @@ def command(env: Env, once: bool, watch: bool, interval: str) -> int:
         from omlx_cli.top.app import run
 
         return run(env)
+    return 0
+
+
+def _serve(env: Env, port: int) -> int:
+    from omlx_cli.top import browser
+
+    browser.run(port, lambda url: env.output.text(f"{url}\n"))
     return 0
 
 

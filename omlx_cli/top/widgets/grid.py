@@ -40,7 +40,6 @@ class Grid(Lines, Generic[Row], can_focus=True):
 
     def __init__(self, title: str, table: Table[Row], nothing: str, *, id: str) -> None:
         super().__init__(id=id)
-        self.border_title = title
         self.wanted = ""
         """Words that shown rows hold."""
         self.sorting = Sorting()
@@ -72,7 +71,7 @@ class Grid(Lines, Generic[Row], can_focus=True):
         room = max(1, self.size.height - 1)
         self._offset = max(0, min(self._offset, len(self._rows) - room, self._index))
         self._offset = max(self._offset, self._index - room + 1)
-        self.border_title = self._heading(room)
+        self.entitle(self._heading(room))
         self.show(self._drawn(self._moment, room), self._lit_line(), max(1, len(self._rows)) + 1)
 
     def action_move(self, by: int) -> None:
@@ -170,4 +169,4 @@ class Grid(Lines, Generic[Row], can_focus=True):
             parts.append(f"filter: {self.wanted}")
         if len(self._rows) > room:
             parts.append(f"{self._offset + 1}-{min(len(self._rows), self._offset + room)} of {len(self._rows)}")
-        return " · ".join(parts).replace("[", "\\[")
+        return " · ".join(parts)

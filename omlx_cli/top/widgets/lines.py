@@ -28,6 +28,7 @@ class Lines(Widget):
         self._lit: int | None = None
         self._styles: Mapping[Role, Style] = {}
         self._wanted_height = 0
+        self._entitled = ""
 
     def show(self, lines: tuple[Line, ...], lit: int | None = None, height: int | None = None) -> None:
         """Show `lines`, one of them lit; `height` is what it would like to have, all of them where it is None."""
@@ -41,6 +42,12 @@ class Lines(Widget):
         for y in range(max(len(before), len(lines))):
             if _at(before, y) != _at(lines, y) or (y == lit) != (y == before_lit):
                 self.refresh(Region(0, y, self.size.width, 1))
+
+    def entitle(self, title: str) -> None:
+        """Set the title in the border; the same title again draws nothing."""
+        if title != self._entitled:
+            self._entitled = title
+            self.border_title = title.replace("[", "\\[")
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Return the lines that it would like to have."""
@@ -60,7 +67,7 @@ class Lines(Widget):
         segments = [
             Segment(span.text, _with_action(base + self._styles[span.role], span.action)) for span in found if span.text
         ]
-        return Strip(segments, width(found)).adjust_cell_length(self.size.width, base)
+        return Strip(segments, width(found)).adjust_cell_length(self.size.width, base).simplify()
 
 
 def _at(lines: tuple[Line, ...], y: int) -> Line:

@@ -50,7 +50,7 @@ class LogPane(Lines, can_focus=True):
         cells = self.size.width
         nothing = (line(" nothing has happened yet", Role.DIM),)
         self.show(tuple(entry(one, cells) for one in seen) or nothing, height=max(1, len(self._found)))
-        self.border_title = self._heading(end)
+        self.entitle(self._heading(end))
 
     def next_class(self) -> None:
         """Narrow the log to the next class."""
@@ -100,4 +100,4 @@ class LogPane(Lines, can_focus=True):
             f"filter: {self.wanted}" if self.wanted else "",
             f"{below} newer below" if below else "",
         )
-        return " · ".join(part for part in parts if part).replace("[", "\\[")
+        return " · ".join(part for part in parts if part)
