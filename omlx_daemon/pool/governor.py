@@ -14,7 +14,7 @@ from omlx_cli.contract.live import HappeningKind
 from omlx_daemon.core.journal import Journal
 from omlx_daemon.pool.accounts import Accounts, Held, Room
 from omlx_daemon.pool.caching import Caches
-from omlx_daemon.pool.memory.costs import sentence
+from omlx_daemon.pool.memory.costs import listed
 from omlx_daemon.pool.memory.levels import YELLOW_SHARE, Gauge, Judgement, Signals
 from omlx_daemon.pool.slot import Phase, Slot
 from omlx_daemon.pool.waits import Waits
@@ -131,7 +131,7 @@ class Governor:
         room, reasons = self._room(), ", ".join(self._gauge.now.reasons)
         return OmlxError(
             Code.MEMORY_BUSY,
-            f"memory is short ({reasons}) and {slot.name} takes no new request now: {sentence(room.terms())}",
+            f"memory is short ({reasons}) and {slot.name} takes no new request now: {listed(room.terms())}",
             "try again shortly; omlx ps  shows what is loaded, omlx unload NAME  makes room",
             retry_after_s=2.0,
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from omlx_cli.contract.api import LoadEstimate
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.units import format_bytes, format_duration
-from omlx_daemon.pool.memory.costs import sentence
+from omlx_daemon.pool.memory.costs import listed, sentence
 from omlx_daemon.pool.policy import Resident, Stays
 from omlx_daemon.pool.weighing import Weighing
 
@@ -21,7 +21,7 @@ def error(weighing: Weighing) -> OmlxError:
     """Return the refusal: for good where it can never fit, else for now. Lists every term."""
     name, room = weighing.spec.name, weighing.room
     needed = f"{name} needs {format_bytes(weighing.cost.total_bytes)} ({sentence(weighing.cost.terms)})"
-    have = f"{format_bytes(max(0, room.free_bytes))} may be taken ({sentence(room.terms())})"
+    have = f"{format_bytes(max(0, room.free_bytes))} may be taken ({listed(room.terms())})"
     held = "; ".join(_holder(one) for one in weighing.residents)
     message = f"{needed}; {have}" + (f"; in memory: {held}" if held else "")
     if not weighing.possible:
@@ -33,6 +33,8 @@ def error(weighing: Weighing) -> OmlxError:
 
 def reason(weighing: Weighing) -> str:
     """Return in a few words what a load waits for."""
+    if not weighing.possible:
+        return f"needs {format_bytes(weighing.cost.total_bytes)} and would not fit at all"
     staying = [one for one in weighing.residents if one.stays and one.stays is not Stays.LEAVING]
     if not staying:
         return f"waits for {format_bytes(weighing.missing_bytes)} of the system's memory"

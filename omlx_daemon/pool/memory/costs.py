@@ -62,7 +62,12 @@ class Estimate:
 
 
 def sentence(terms: tuple[MemoryTerm, ...]) -> str:
-    """Return the terms in a line, such as `weights 4.2 GB + process 256 MB`."""
+    """Return a sum in a line, such as `weights 4.2 GB + process 256 MB`."""
     parts = [f"{term.name} {format_bytes(abs(term.size_bytes))}" for term in terms]
     signs = ["", *(" - " if term.size_bytes < 0 else " + " for term in terms[1:])]
     return "".join(sign + part for sign, part in zip(signs, parts, strict=True))
+
+
+def listed(terms: tuple[MemoryTerm, ...]) -> str:
+    """Return terms that are no sum, such as `limit 8.0 GB, used 4.2 GB`."""
+    return ", ".join(f"{term.name} {format_bytes(term.size_bytes)}" for term in terms)
