@@ -47,8 +47,10 @@ class BlockedLedger(FakeLedger):
     def __init__(self) -> None:
         super().__init__()
         self.gate = threading.Event()
+        self.asked = False
 
     def reserve(self, size_bytes: int, parent: bytes = b"") -> int:
+        self.asked = True
         self.gate.wait(30)
         return super().reserve(size_bytes)
 
@@ -188,4 +190,20 @@ def test_what_is_not_copied_yet_is_passed_over_and_can_be_withdrawn(tmp_path: Pa
     assert cold.close(30).parts == 0
     again = ColdTier(tmp_path, FakeLedger())
     assert list(again.names()) == [ready.name]
+    again.close(5)
+
+
+def test_what_is_pinned_is_written_although_something_longer_begins_with_it(tmp_path: Path) -> None:
+    ledger, pinned, other = BlockedLedger(), block(1), block(2)
+    cold = ColdTier(tmp_path, ledger)
+    cold.store(block(3), 1)
+    cold.pin(frozenset([pinned.name.hash]))
+    for one in (pinned, other):
+        cold.store(one, 1)
+    wait_until(lambda: ledger.asked)
+    cold.supersede([pinned.name, other.name])
+    ledger.gate.set()
+    assert cold.close(30).parts == 0
+    again = ColdTier(tmp_path, FakeLedger())
+    assert {name.hash for name in again.names()} == {block(3).name.hash, pinned.name.hash}
     again.close(5)

@@ -52,6 +52,7 @@ class ColdTier:
         self._files: dict[Key, Held] = {}
         self._size_bytes = 0
         self._touched: dict[Key, float] = {}
+        self._pinned: frozenset[bytes] = frozenset()
         self._superseded: set[Key] = set()
         self._bytes_read = self._missing = self._quarantined = self._read_errors = 0
         self._waiting = waiting
@@ -128,8 +129,8 @@ class ColdTier:
             self._ledger.note(Touched(tuple(due)))
 
     def supersede(self, names: Sequence[BlockName]) -> None:
-        """Leave unwritten what still waits; tell the ledger of the rest, of what is being written once it is."""
-        self._writer.withdraw(names)
+        """Leave unwritten what waits and is not pinned; tell the ledger of the rest, of what gets its file then."""
+        self._writer.withdraw([name for name in names if name.hash not in self._pinned])
         with self._lock:
             self._superseded.update(key for name in names if self._writer.find(key := (name.hash, name.part)))
         files = tuple(name for name in names if (name.hash, name.part) in self._files)
@@ -143,7 +144,8 @@ class ColdTier:
         self._reader.quarantine(name, reason)
 
     def pin(self, hashes: frozenset[bytes]) -> None:
-        """Do nothing: the ledger keeps its own pins."""
+        """See to it that parts of these blocks, and of these alone, get their files; there the ledger keeps them."""
+        self._pinned = hashes
 
     def evict(self, size_bytes: int) -> int:
         """Free nothing: the ledger deletes."""
