@@ -72,7 +72,7 @@ class TopApp(App[int]):
         self._acting = Acting(self, control)
         self._source = source
         self._down = ""
-        self._heard_s = self._shown_s = self._told_until_s = 0.0
+        self._heard_s = self._shown_s = self._panels_s = self._told_until_s = 0.0
         self._is_new = False
         self._held: tuple[Moment, Sequence[Happening]] | None = None
         """What stands still on the screen while it is paused."""
@@ -156,11 +156,19 @@ class TopApp(App[int]):
         self._show_foot()
         if moment is None:
             return
-        self._head.show(header(moment, self.size.width, self._mark()))
-        self._board.take(moment, self._held[1] if self._held else self.history.log)
+        self._show_panels(moment)
         take = getattr(self.screen, "take", None)
         if take is not None:
             take(moment)
+
+    def _show_panels(self, moment: Moment) -> None:
+        """Show the header and the panels; under a page they are drawn whole each time, and then less often."""
+        is_covered = len(self.screen_stack) > 1
+        if is_covered and self._shown_s - self._panels_s < _STILL_EVERY_S:
+            return
+        self._panels_s = self._shown_s
+        self._head.show(header(moment, self.size.width, self._mark()))
+        self._board.take(moment, self._held[1] if self._held else self.history.log)
 
     def _show_connection(self, moment: Moment | None) -> None:
         """Say that the daemon is not there: alone on the screen, or below what was seen last."""

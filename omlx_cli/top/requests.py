@@ -8,7 +8,7 @@ from omlx_cli.top.moment import Moment
 from omlx_cli.top.spans import Line, Role, Span, clean, line
 from omlx_cli.top.table import Column, Sortable, Table
 
-_PRIORITIES = {"low": "low", "normal": "norm", "high": "high"}
+_PRIORITIES = {"interactive": "inter", "normal": "norm", "batch": "batch"}
 _PHASES = {
     RequestPhase.LOADING: Role.KEY,
     RequestPhase.QUEUED: Role.WARN,
@@ -53,7 +53,7 @@ def _count(number: int, role: Role = Role.PLAIN) -> Line:
 
 
 def _priority(row: RequestInfo, _: Moment, __: int) -> Line:
-    role = {"high": Role.WARN, "low": Role.DIM}.get(row.priority, Role.PLAIN)
+    role = {"interactive": Role.KEY, "batch": Role.DIM}.get(row.priority, Role.PLAIN)
     return line(_PRIORITIES.get(row.priority, clean(row.priority)), role)
 
 
@@ -79,7 +79,7 @@ TABLE: Table[RequestInfo] = Table(
             "client", "CLIENT", 8, lambda row, _, __: line(clean(row.client) or figures.NONE),
             lambda row, _: (0, row.client), 7, grows_to=20,
         ),
-        Column("priority", "PRI", 4, _priority, lambda row, _: (list(_PRIORITIES).index(row.priority)
+        Column("priority", "PRI", 5, _priority, lambda row, _: (list(_PRIORITIES).index(row.priority)
                if row.priority in _PRIORITIES else 1, row.id), 11),
         Column("phase", "PHASE", 17, _phase, _phase_value, 0, grows_to=40),
         Column("prompt", "PROMPT", 6, lambda row, _, __: _count(row.prompt_tokens),

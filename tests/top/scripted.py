@@ -63,11 +63,11 @@ REQUESTS = (
     ),
     RequestInfo(
         id="req_9a77b2c4d1e0", model="qwen3-coder-30b-4bit", client="opencode", phase=RequestPhase.PREFILL,
-        priority="high", age_s=3.2, left_s=56.8, prompt_tokens=20_000, prefilled_tokens=9_000,
+        priority="interactive", age_s=3.2, left_s=56.8, prompt_tokens=20_000, prefilled_tokens=9_000,
         cached_cold_tokens=4_096, tokens_per_s=1804.0,
     ),
     RequestInfo(
-        id="req_00aa11bb22cc", model="qwen3-coder-30b-4bit", client="curl", phase=RequestPhase.QUEUED, priority="low",
+        id="req_00aa11bb22cc", model="qwen3-coder-30b-4bit", client="curl", phase=RequestPhase.QUEUED, priority="batch",
         age_s=0.9, prompt_tokens=120,
     ),
 )  # fmt: skip

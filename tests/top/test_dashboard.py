@@ -129,7 +129,7 @@ def test_a_lost_daemon_stays_in_sight_as_it_was_and_comes_back() -> None:
         shown = screen.text(pilot)
         assert "the daemon went away: press s to start it; above is how it was" in shown
         assert "not connected" in shown
-        assert "claude-co" in shown
+        assert "claude-c" in shown
         script.queue.put_nowait(msgspec.structs.replace(SNAPSHOT, daemon=daemon("two", 3.0), requests=(), models=()))
         await script.queue.join()
         await screen.settled(pilot)
@@ -164,9 +164,9 @@ def test_filtering_keeps_what_matches_and_escape_shows_all_again() -> None:
         await screen.see(pilot, "rows that hold all these words")
         await press(pilot, *"curl", "enter")
         shown = await screen.see(pilot, "filter: curl")
-        assert "claude-co" not in shown
+        assert "claude-c" not in shown
         await press(pilot, "escape")
-        await screen.see(pilot, "claude-co")
+        await screen.see(pilot, "claude-c")
 
     drive(look)
 
@@ -178,7 +178,7 @@ def test_leaving_the_filter_keeps_the_one_before() -> None:
         await press(pilot, *"none")
         await screen.see(pilot, "nothing matches")
         await press(pilot, "escape")
-        await screen.see(pilot, "claude-co")
+        await screen.see(pilot, "claude-c")
 
     drive(look)
 

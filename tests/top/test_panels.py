@@ -88,7 +88,7 @@ def test_a_request_that_reads_its_prompt() -> None:
     assert (shown["hot"], shown["cold"], shown["new"]) == ("0", "4,096", "4,904")
     assert shown["phase"].endswith("45%")
     assert shown["ttft"] == "-"
-    assert shown["priority"] == "high"
+    assert shown["priority"] == "inter"
 
 
 def test_parts_of_a_prompt_add_up_to_what_is_done() -> None:
