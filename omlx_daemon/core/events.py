@@ -67,11 +67,18 @@ class Reasoning(_Value, frozen=True, kw_only=True, tag="reasoning"):
 
 
 class ToolCall(_Value, frozen=True, kw_only=True, tag="tool_call"):
-    """One complete call of a tool; `arguments` is JSON text."""
+    """A call of a tool, or a piece of one.
 
-    id: str
-    name: str
-    arguments: str
+    The first piece of a call carries `id` and `name`. The `arguments` of all pieces with one `index`, joined, are
+    its JSON text.
+    """
+
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    index: int = 0
+    """The call's place among the answer's calls."""
+    token_ids: tuple[int, ...] = ()
 
 
 class FinishReason(StrEnum):
@@ -107,6 +114,8 @@ class Finished(_Value, frozen=True, kw_only=True, tag="finished"):
     usage: Usage
     stop_text: str = ""
     """The stop string that ended it, if one did."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong without harm to the answer, such as a tool call that cannot be read and was given as text."""
     blocks: tuple[bytes, ...] = ()
     """Hashes of the prompt's blocks, where a request does nothing but warm the cache."""
     differences: tuple[float, ...] = ()

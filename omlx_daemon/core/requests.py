@@ -27,7 +27,10 @@ class ChatPrompt(_Value, frozen=True, kw_only=True, tag="chat"):
 
     messages: tuple[Message, ...]
     tools: tuple[dict[str, object], ...] = ()
+    """Each as OpenAI spells it: `{"type": "function", "function": {"name", "description", "parameters"}}`."""
     template_kwargs: dict[str, object] = {}
+    continues: bool = False
+    """The last message is the beginning of the answer, which goes on from there."""
 
 
 class TextPrompt(_Value, frozen=True, kw_only=True, tag="text"):
@@ -80,6 +83,40 @@ class Priority(StrEnum):
     BATCH = "batch"
 
 
+class ToolMode(StrEnum):
+    """Whether an answer may, must or must not call tools."""
+
+    AUTO = "auto"
+    NONE = "none"
+    REQUIRED = "required"
+    NAMED = "named"
+
+
+class ToolChoice(_Value, frozen=True, kw_only=True):
+    """What an answer does with the prompt's tools; `name` is the tool that a named choice must call."""
+
+    mode: ToolMode = ToolMode.AUTO
+    name: str = ""
+    parallel: bool = True
+    """Whether an answer may call more than one."""
+
+
+class ResponseFormat(_Value, frozen=True, kw_only=True):
+    """JSON that an answer must be; without a `schema` any object will do."""
+
+    schema: dict[str, object] | None = None
+    strict: bool = True
+    """Enforced while decoding. False is the client's wish that nothing but JSON itself is enforced."""
+
+
+class ReasoningOptions(_Value, frozen=True, kw_only=True):
+    """What the caller wants of the model's reasoning; None and empty leave it to the model's template."""
+
+    enabled: bool | None = None
+    effort: str = ""
+    """Such as `low`, `medium` or `high`."""
+
+
 class CachePolicy(_Value, frozen=True, kw_only=True):
     """What the prefix cache may do with a request."""
 
@@ -106,5 +143,10 @@ class GenerationRequest(_Value, frozen=True, kw_only=True):
     keep_alive_s: float | None = None
     """Idle time that its model may stay in memory from now on; infinite is for ever, None changes nothing."""
     client: str = ""
+    tool_choice: ToolChoice = ToolChoice()
+    response_format: ResponseFormat | None = None
+    reasoning: ReasoningOptions = ReasoningOptions()
+    count_only: bool = False
+    """Tokenise the prompt and tell its length; nothing is computed."""
     echo: bool = False
     """Give the prompt's own text back first (the completions dialect's `echo`)."""
