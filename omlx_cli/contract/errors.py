@@ -111,6 +111,10 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     hint: str = ""
     param: str = ""
     retry_after_s: float = 0.0
+    prompt_tokens: int = 0
+    """How long a prompt is that is too long."""
+    limit_tokens: int = 0
+    """How long it may be."""
 
 
 class ErrorReply(msgspec.Struct, frozen=True):

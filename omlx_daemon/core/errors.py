@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
-from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 
 
 def model_not_found(name: str, known: list[str]) -> OmlxError:
@@ -16,22 +16,30 @@ def model_not_found(name: str, known: list[str]) -> OmlxError:
 
 def prompt_too_long(prompt_tokens: int, limit_tokens: int) -> OmlxError:
     """Return the error for a prompt over the context, with the two counts."""
-    return OmlxError(
-        Code.CONTEXT_LENGTH_EXCEEDED,
-        f"the prompt has {prompt_tokens} tokens and the model's context is {limit_tokens} tokens",
-        "shorten the prompt or use a model with a longer context",
-        param="messages",
+    return OmlxError.of(
+        ErrorBody(
+            code=Code.CONTEXT_LENGTH_EXCEEDED,
+            message=f"the prompt has {prompt_tokens} tokens and the model's context is {limit_tokens} tokens",
+            hint="shorten the prompt or use a model with a longer context",
+            param="messages",
+            prompt_tokens=prompt_tokens,
+            limit_tokens=limit_tokens,
+        )
     )
 
 
 def kv_too_small(prompt_tokens: int, limit_tokens: int, need_bytes: int, limit_bytes: int) -> OmlxError:
     """Return the error for a prompt whose KV never fits into the memory that is allowed, with the numbers."""
-    return OmlxError(
-        Code.INSUFFICIENT_MEMORY,
-        f"the KV cache of {prompt_tokens} prompt tokens takes {_mib(need_bytes)} MiB and {_mib(limit_bytes)} MiB are "
-        f"allowed, which is {limit_tokens} tokens with the answer",
-        "shorten the prompt, unload other models, or raise memory.limit",
-        param="messages",
+    return OmlxError.of(
+        ErrorBody(
+            code=Code.INSUFFICIENT_MEMORY,
+            message=f"the KV cache of {prompt_tokens} prompt tokens takes {_mib(need_bytes)} MiB and "
+            f"{_mib(limit_bytes)} MiB are allowed, which is {limit_tokens} tokens with the answer",
+            hint="shorten the prompt, unload other models, or raise memory.limit",
+            param="messages",
+            prompt_tokens=prompt_tokens,
+            limit_tokens=limit_tokens,
+        )
     )
 
 
