@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from omlx_cli.contract.errors import ErrorBody
+from omlx_cli.contract.misses import MissInfo
 
 PROTOCOL = 1
 """Raised when an older CLI could misread a reply."""
@@ -182,6 +183,8 @@ class RequestInfo(msgspec.Struct, frozen=True, kw_only=True):
     """Of the phase it is in: prompt tokens computed, or tokens generated."""
     ttft_s: float | None = None
     """From its arrival to its first token; None before that."""
+    miss: MissInfo | None = None
+    """Why no more of its prompt was reused; None while that is not known, and where nothing was missed."""
 
 
 class RequestsReply(Reply, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from omlx_cli.contract.errors import ErrorBody
+from omlx_cli.contract.misses import MissCause
 
 
 class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -24,6 +25,31 @@ class Queued(_Value, frozen=True, kw_only=True, tag="queued"):
 
     position: int = 0
     prompt_tokens: int = 0
+    rules: tuple[str, ...] = ()
+    """Rules of `contract.prompt_rules` that the worker had to apply, since its template asks for it."""
+
+
+class Miss(_Value, frozen=True, kw_only=True):
+    """Where reuse of a prompt ended, and why. Texts are a few tokens, decoded; empty where they are not known."""
+
+    cause: MissCause
+    at_tokens: int = 0
+    """Prompt tokens before the place where it ended."""
+    avoidable_tokens: int = 0
+    """Prompt tokens that were computed and that an earlier, like prompt had computed before; an estimate."""
+    detail: str = ""
+    before: str = ""
+    """What both prompts have just before that place."""
+    now: str = ""
+    """How this prompt goes on there."""
+    earlier: str = ""
+    """How the earlier one went on there."""
+    compared_with: str = ""
+    """Id of the earlier request; empty where stored blocks alone tell of it."""
+    is_own: bool = False
+    """Whether that was the same client's."""
+    block: bytes = b""
+    """Hash of the block that would have been next."""
 
 
 class Prefill(_Value, frozen=True, kw_only=True, tag="prefill"):
@@ -33,6 +59,8 @@ class Prefill(_Value, frozen=True, kw_only=True, tag="prefill"):
     total_tokens: int
     cached_hot_tokens: int = 0
     cached_cold_tokens: int = 0
+    miss: Miss | None = None
+    """In a request's first one alone."""
 
 
 class Alternative(_Value, frozen=True, kw_only=True):
@@ -97,6 +125,7 @@ class Usage(_Value, frozen=True, kw_only=True):
     cached_hot_tokens: int = 0
     cached_cold_tokens: int = 0
     reasoning_tokens: int = 0
+    miss: Miss | None = None
     queue_s: float = 0.0
     prefill_s: float = 0.0
     decode_s: float = 0.0
