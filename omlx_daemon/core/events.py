@@ -107,6 +107,8 @@ class ToolCall(_Value, frozen=True, kw_only=True, tag="tool_call"):
     index: int = 0
     """The call's place among the answer's calls."""
     token_ids: tuple[int, ...] = ()
+    void: bool = False
+    """The call cannot be read to its end: forget its pieces. Its whole text follows as `Text`."""
 
 
 class FinishReason(StrEnum):
