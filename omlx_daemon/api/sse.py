@@ -1,10 +1,10 @@
-"""Server-sent events: framing, and comments that keep a silent connection alive."""
+"""Server-sent events: framing, and signs of life that keep a silent connection open."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from litestar.types import Send
 
@@ -19,6 +19,11 @@ def frame(payloads: Sequence[bytes]) -> bytes:
     return b"".join([b"data: %b\n\n" % payload for payload in payloads])
 
 
+def named_frame(name: str, payload: bytes) -> bytes:
+    """Return one event with a name; its payload is one line."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), payload)
+
+
 def comment(text: str) -> bytes:
     """Return a comment, which clients skip."""
     return f": {text}\n\n".encode()
@@ -27,11 +32,19 @@ def comment(text: str) -> bytes:
 class EventStream:
     """One event stream being written. `keep_alive_s` is the longest silence; infinity and 0 are no limit.
 
-    From `start` to `finish` or `close`, a comment that says `doing` ends a silence that lasts too long.
+    From `start` to `finish` or `close`, a silence that lasts too long is ended by what `sign` makes of `doing`.
+    `framed` makes bytes of payloads.
     """
 
-    def __init__(self, send: Send, keep_alive_s: float) -> None:
+    def __init__(
+        self,
+        send: Send,
+        keep_alive_s: float,
+        framed: Callable[[Sequence[bytes]], bytes] = frame,
+        sign: Callable[[str], bytes] = comment,
+    ) -> None:
         self.doing = "waiting"
+        self._framed, self._sign = framed, sign
         self._writer = ResponseWriter(send, f"{EVENT_STREAM_TYPE}; charset=utf-8")
         self._keep_alive_s = keep_alive_s or math.inf
         self._keeper: asyncio.Task[None] | None = None
@@ -44,16 +57,16 @@ class EventStream:
 
     async def write(self, payloads: Sequence[bytes]) -> None:
         """Send `payloads` as events, in one write."""
-        await self._writer.write(frame(payloads))
+        await self._writer.write(self._framed(payloads))
 
     async def finish(self, payloads: Sequence[bytes] = ()) -> None:
         """Send the last events and end the response."""
         self.close()
-        await self._writer.finish(frame(payloads))
+        await self._writer.finish(self._framed(payloads))
 
-    async def comment(self) -> None:
-        """Say in a comment what it is `doing`."""
-        await self._writer.write(comment(self.doing))
+    async def sign_of_life(self) -> None:
+        """Say what it is `doing`."""
+        await self._writer.write(self._sign(self.doing))
 
     def close(self) -> None:
         """Send nothing more."""
@@ -64,6 +77,6 @@ class EventStream:
         while True:
             left_s = self._keep_alive_s - self._writer.silence_s
             if left_s <= 0:
-                await self.comment()
+                await self.sign_of_life()
             else:
                 await asyncio.sleep(left_s)

@@ -7,7 +7,7 @@ import json
 import openai
 import pytest
 
-from omlx_daemon.api.openai.reuse import Reuse, is_soon, reuse_of, reuse_so_far
+from omlx_daemon.api.reuse import Reuse, is_soon, reuse_of, reuse_so_far
 from omlx_daemon.core.events import Event, Finished, FinishReason, Prefill, Queued, Text, Usage
 from tests.api.serving import JSON, Served
 

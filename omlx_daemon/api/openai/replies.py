@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from omlx_daemon.api.openai.reuse import Reuse
+from omlx_daemon.api.reuse import Reuse
 
 FinishReason = Literal["stop", "length", "tool_calls"]
 

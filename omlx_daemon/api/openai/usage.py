@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from omlx_daemon.api.openai.replies import CompletionDetails, PromptDetails, UsageReply
-from omlx_daemon.api.openai.reuse import reuse_of
+from omlx_daemon.api.reuse import reuse_of
 from omlx_daemon.core.events import Usage
 
 
