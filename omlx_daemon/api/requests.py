@@ -11,7 +11,7 @@ from omlx_cli.contract.api import Done, RequestInfo, RequestsReply
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.api.caller import Caller
 from omlx_daemon.api.errors import CONTROL_ERRORS
-from omlx_daemon.api.openai.convert import request_of
+from omlx_daemon.api.trace import request_of
 from omlx_daemon.core.ports import Requests
 
 

@@ -8,10 +8,14 @@ from uuid import uuid4
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
 PREFIX = "req_"
+_REPLY_PREFIXES = ("chatcmpl-", "cmpl-", "msg_")
 
 
 class Trace:
-    """ASGI middleware: gives each request an id, and each response `x-request-id` and `openai-processing-ms`."""
+    """ASGI middleware: gives each request an id, and each response headers with the id and the time it took.
+
+    `x-request-id` is where OpenAI's clients look for the id, `request-id` where Anthropic's do.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,6 +32,7 @@ class Trace:
                 message["headers"] = [
                     *message.get("headers", ()),
                     (b"x-request-id", identity.encode()),
+                    (b"request-id", identity.encode()),
                     (b"openai-processing-ms", str(spent_ms).encode()),
                 ]
             await send(message)
@@ -49,3 +54,11 @@ def client_left(scope: Scope) -> bool:
 def request_id(scope: Scope) -> str:
     """Return the id that `Trace` gave the request."""
     return str(scope["state"]["request_id"])
+
+
+def request_of(reply_id: str) -> str:
+    """Return the id of the request that a reply's id belongs to; any other id as it is."""
+    for prefix in _REPLY_PREFIXES:
+        if reply_id.startswith(prefix):
+            return PREFIX + reply_id.removeprefix(prefix)
+    return reply_id

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from omlx_cli.contract.errors import Code, OmlxError
-from omlx_cli.contract.units import parse_keep_alive_s
-from omlx_daemon.api.caller import Caller, priority
+from omlx_daemon.api.caller import Caller
+from omlx_daemon.api.extras import invalid, terms
 from omlx_daemon.api.openai.messages import chat_prompt
 from omlx_daemon.api.openai.schema import MAX_CHOICES, MAX_SEED, Body, ChatCompletionBody, CompletionBody
 from omlx_daemon.api.trace import PREFIX as REQUEST_PREFIX
 from omlx_daemon.core.requests import (
-    CachePolicy,
     GenerationRequest,
-    Priority,
     Prompt,
     Sampling,
     TextPrompt,
@@ -61,37 +58,22 @@ def completion_job(body: CompletionBody, caller: Caller) -> Job:
     return _job("cmpl-", body, caller, _prompts(body.prompt), sampling, echo=bool(body.echo))
 
 
-def request_of(reply_id: str) -> str:
-    """Return the id of the request that a reply's id belongs to; any other id as it is."""
-    for prefix in ("chatcmpl-", "cmpl-"):
-        if reply_id.startswith(prefix):
-            return REQUEST_PREFIX + reply_id.removeprefix(prefix)
-    return reply_id
-
-
-def invalid(param: str, problem: str) -> OmlxError:
-    """Return the error for the field `param`."""
-    return OmlxError(Code.INVALID_REQUEST, f"{param}: {problem}", param=param)
-
-
 def _job(prefix: str, body: Body, caller: Caller, prompts: list[Prompt], sampling: Sampling, echo: bool = False) -> Job:
     choices = body.n or 1
     if len(prompts) * choices > MAX_CHOICES:
         param = "n" if choices > 1 else "prompt"
         raise invalid(param, f"{len(prompts)} prompts with {choices} choices each are over {MAX_CHOICES} together")
-    urgency = caller.priority if body.priority is None else priority(body.priority, "priority")
-    deadlines = [seconds for seconds in (body.deadline_s, body.timeout) if seconds is not None]
-    keep_alive_s = _keep_alive_s(body)
+    agreed = terms(body, caller)
     requests = tuple(
         GenerationRequest(
             id=f"{caller.request_id}.{place * choices + choice}",
             model=body.model,
             prompt=prompt,
             sampling=_reseeded(sampling, choice),
-            cache=CachePolicy(salt=body.cache_salt or "", no_store=body.cache_store is False),
-            priority=urgency or Priority.NORMAL,
-            deadline_s=min(deadlines, default=None),
-            keep_alive_s=keep_alive_s,
+            cache=agreed.cache,
+            priority=agreed.priority,
+            deadline_s=agreed.deadline_s,
+            keep_alive_s=agreed.keep_alive_s,
             client=caller.name or body.user or caller.peer,
             echo=echo,
         )
@@ -107,15 +89,6 @@ def _job(prefix: str, body: Body, caller: Caller, prompts: list[Prompt], samplin
         stream=bool(body.stream),
         include_usage=include_usage,
     )
-
-
-def _keep_alive_s(body: Body) -> float | None:
-    if body.keep_alive is None:
-        return None
-    try:
-        return parse_keep_alive_s(body.keep_alive)
-    except ValueError as error:
-        raise invalid("keep_alive", str(error)) from error
 
 
 def _reseeded(sampling: Sampling, choice: int) -> Sampling:

@@ -23,14 +23,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from omlx_daemon.core.requests import Priority
+from omlx_daemon.api.extras import Extras
 
 MAX_COUNT = 2**31 - 1
 MAX_SEED = 2**63 - 1
 MAX_CHOICES = 128
 MAX_STOPS = 16
 MAX_ALTERNATIVES = 20
-MAX_DEADLINE_S = 30 * 86400
 
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
@@ -45,9 +44,6 @@ Empty = Annotated[list[Any], Meta(max_length=0)]
 NotStored = Annotated[bool, Meta(extra_json_schema={"const": False})]
 Words = Annotated[str, Meta(extra_json_schema={"maxLength": 0})]
 
-Class = Annotated[str | int, Meta(extra_json_schema={"enum": list(Priority)})]
-Time = Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)]
-KeepAlive = Annotated[str, Meta(extra_json_schema={"pattern": r"^(never|-?\d+(\.\d+)?|-?(\d+(\.\d+)?(ms|[smhdw]))+)$"})]
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Choosing = Literal["none", "auto"]
@@ -100,7 +96,7 @@ class TextFormat(msgspec.Struct, frozen=True, kw_only=True):
     type: Literal["text"]
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True):
+class Body(Extras, frozen=True, kw_only=True):
     """What both dialects share."""
 
     model: Name
@@ -119,13 +115,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
     ignore_eos: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    priority: Class | None = None
-    deadline_s: Time | None = None
-    timeout: Time | None = None
-    keep_alive: KeepAlive | float | None = None
     user: str | None = None
-    cache_salt: Annotated[str, Meta(max_length=512)] | None = None
-    cache_store: bool | None = None
 
 
 class ChatCompletionBody(Body, frozen=True, kw_only=True):

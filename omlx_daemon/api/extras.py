@@ -1,0 +1,65 @@
+"""What every dialect's body may carry beside its own fields, and what becomes of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.units import parse_keep_alive_s
+from omlx_daemon.api.caller import Caller, priority
+from omlx_daemon.core.requests import CachePolicy, Priority
+
+MAX_DEADLINE_S = 30 * 86400
+
+Class = Annotated[str | int, Meta(extra_json_schema={"enum": list(Priority)})]
+Time = Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)]
+KeepAlive = Annotated[str, Meta(extra_json_schema={"pattern": r"^(never|-?\d+(\.\d+)?|-?(\d+(\.\d+)?(ms|[smhdw]))+)$"})]
+
+
+class Extras(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields of omlx's own: `timeout` is another name of `deadline_s`, `keep_alive` the idle time of the model."""
+
+    priority: Class | None = None
+    deadline_s: Time | None = None
+    timeout: Time | None = None
+    keep_alive: KeepAlive | float | None = None
+    cache_salt: Annotated[str, Meta(max_length=512)] | None = None
+    cache_store: bool | None = None
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request is worked on with, as the core knows it."""
+
+    priority: Priority
+    deadline_s: float | None
+    keep_alive_s: float | None
+    cache: CachePolicy
+
+
+def terms(extras: Extras, caller: Caller) -> Terms:
+    """Return the terms that a body asks for. Raises OmlxError(INVALID_REQUEST)."""
+    urgency = caller.priority if extras.priority is None else priority(extras.priority, "priority")
+    deadlines = [seconds for seconds in (extras.deadline_s, extras.timeout) if seconds is not None]
+    return Terms(
+        priority=urgency or Priority.NORMAL,
+        deadline_s=min(deadlines, default=None),
+        keep_alive_s=_keep_alive_s(extras),
+        cache=CachePolicy(salt=extras.cache_salt or "", no_store=extras.cache_store is False),
+    )
+
+
+def invalid(param: str, problem: str) -> OmlxError:
+    """Return the error for the field `param`."""
+    return OmlxError(Code.INVALID_REQUEST, f"{param}: {problem}", param=param)
+
+
+def _keep_alive_s(extras: Extras) -> float | None:
+    if extras.keep_alive is None:
+        return None
+    try:
+        return parse_keep_alive_s(extras.keep_alive)
+    except ValueError as error:
+        raise invalid("keep_alive", str(error)) from error
