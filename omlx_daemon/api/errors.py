@@ -14,6 +14,7 @@ from litestar.types import ExceptionHandlersMap, Scope
 
 from omlx_cli.contract.errors import MEANINGS, Code, ErrorBody, ErrorReply, OmlxError
 from omlx_daemon.api.trace import client_left, request_id
+from omlx_daemon.core.entries import about
 
 OPENAI_PREFIX = "/v1/"
 
@@ -100,7 +101,7 @@ def headers(body: ErrorBody) -> dict[str, str]:
 def internal(scope: Scope, error: Exception) -> ErrorBody:
     """Log an unexpected `error` under the request's id and return what the client may know of it."""
     identity = request_id(scope)
-    log.error("request %s failed", identity, exc_info=error)
+    log.error("request %s failed", identity, exc_info=error, extra=about(identity))
     return ErrorBody(
         code=Code.INTERNAL,
         message=f"the daemon failed on request {identity}",
@@ -121,7 +122,15 @@ def response(scope: Scope, body: ErrorBody, status: int = 0, extra: dict[str, st
 
 def _on_omlx_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     assert isinstance(error, OmlxError)
+    _tell(request, error.body)
     return response(request.scope, error.body)
+
+
+def _tell(request: Request[Any, Any, Any], body: ErrorBody) -> None:
+    """Log a refusal under the id that its client sees."""
+    scope = request.scope
+    status = MEANINGS[body.code].http_status
+    log.info("%s %s: HTTP %d, %s", request.method, scope["path"], status, body.message, extra=about(request_id(scope)))
 
 
 def _on_http_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

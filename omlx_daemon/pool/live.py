@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from omlx_cli.contract.api import RequestInfo, RequestPhase
@@ -12,14 +11,12 @@ from omlx_daemon.core import errors
 from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Queued, Reasoning, Terminal, Text, ToolCall
 from omlx_daemon.core.journal import Journal
 from omlx_daemon.core.requests import GenerationRequest
-from omlx_daemon.pool import told
+from omlx_daemon.pool import request_log, told
 from omlx_daemon.pool.pace import Pace
 from omlx_daemon.pool.stream import RequestStream
 
 DEADLINE_GRACE_S = 2.0
 """A worker ends a request at its deadline by itself; so much later it is ended without it."""
-
-_log = logging.getLogger(__name__)
 
 
 class LiveRequest:
@@ -77,18 +74,16 @@ class LiveRequest:
                 self._prompt_tokens = event.prompt_tokens
             case Prefill():
                 self._prefilled(event)
-            case Finished():
+            case Finished() | Failed():
                 self.terminal = event
-            case Failed():
-                self.terminal = event
-                if event.error.code not in (Code.CANCELLED, Code.INVALID_REQUEST):
-                    _log.info("request %s of %s failed: %s", self.request.id, self.model, event.error.message)
             case _:
                 pass
 
     def close(self) -> None:
-        """Forget its deadline; it has ended."""
+        """Forget its deadline, and log how it ended."""
         self._cancel_timer()
+        total_s = self._clock() - self._arrived_s
+        request_log.ended(self.request.id, self.model, self.terminal, total_s, self._ttft_s)
 
     def row(self) -> RequestInfo:
         """Return its row in `omlx requests`."""
@@ -163,7 +158,6 @@ class LiveRequests:
         """End a sequence by its id, or all that belong to one request; return how many there were."""
         found = [live for own, live in self._requests.items() if own == request_id or _parent(own) == request_id]
         for live in found:
-            _log.info("request %s of %s is cancelled by command", live.request.id, live.model)
             live.stop(errors.cancelled_by_command().body)
         return len(found)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from omlx_cli.contract.api import StuckWorker
 from omlx_daemon.core import errors
+from omlx_daemon.core.entries import about
 from omlx_daemon.core.journal import Journal
 from omlx_daemon.pool import told
 from omlx_daemon.pool.worker import Worker
@@ -50,10 +51,9 @@ class Watchdog:
         restart_s = self._limits()[1]
         rows = {row.pid: row for row in self.stuck()}
         for pid in rows.keys() - self._told:
-            _log.warning(
-                "%s is stuck: worker %d made no step for %.0f s; request %s",
-                rows[pid].model, pid, rows[pid].stuck_s, rows[pid].request,
-            )  # fmt: skip
+            row = rows[pid]
+            text = "%s is stuck: worker %d made no step for %.0f s"
+            _log.warning(text, row.model, pid, row.stuck_s, extra=about(row.request))
             told.stuck(self._journal, rows[pid])
         self._told = set(rows)
         for worker in self._workers():

@@ -12,6 +12,7 @@ import msgspec
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.units import format_duration
 from omlx_daemon.core import errors
+from omlx_daemon.core.entries import about
 from omlx_daemon.core.events import Event, Failed, Queued
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.pool.caching import CacheLink, NoLink
@@ -180,7 +181,7 @@ class Worker:
         if self._streams.get(stream.id) is stream:
             del self._streams[stream.id]
             self._forgotten.add(stream.id)
-            _log.warning("%s: request %s ignored its cancellation", self.model, stream.id)
+            _log.warning("%s: the request ignored its cancellation", self.model, extra=about(stream.id))
             stream.fail(error)
 
     async def _serve(self) -> None:

@@ -1,4 +1,4 @@
-"""A worker's own output, line by line into the daemon's log, bounded."""
+"""A worker's own output, as entries of the daemon's log, bounded."""
 
 from __future__ import annotations
 
@@ -7,25 +7,64 @@ import logging
 import time
 from collections.abc import Callable
 
+from omlx_cli.contract import logline
+from omlx_cli.contract.logline import Entry
+from omlx_daemon.core.entries import about
+
 MAX_LINE_CHARACTERS = 2000
 LINES_PER_MINUTE = 600
 _READ_BYTES = 1 << 16
+
+_RAW = "worker"
 
 _log = logging.getLogger(__name__)
 
 
 async def forward(output: asyncio.StreamReader, name: str, pid: int) -> None:
-    """Log what a worker prints until it closes its output, naming the model and the process."""
-    lines = LineSplitter()
-    budget = LineBudget(time.monotonic)
+    """Log what a worker writes until it closes its output, naming the model and the process."""
+    lines, budget = LineSplitter(), LineBudget(time.monotonic)
+    entries = WorkerEntries(name, pid)
     while data := await output.read(_READ_BYTES):
         for line in lines.feed(data):
             if budget.take():
-                _log.info("[%s %d] %s", name, pid, line)
+                entries.add(line)
+        entries.flush()
     for line in lines.rest():
-        _log.info("[%s %d] %s", name, pid, line)
+        entries.add(line)
+    entries.flush()
     if budget.dropped:
         _log.warning("[%s %d] %d lines of output were left out", name, pid, budget.dropped)
+
+
+class WorkerEntries:
+    """Puts lines together to entries again, and logs each at its own level, with its own request.
+
+    What is no entry of the worker's was said past its logger, by a library or by a process that dies: a warning.
+    """
+
+    def __init__(self, name: str, pid: int) -> None:
+        self._who = f"[{name} {pid}]"
+        self._last = Entry()
+        self._lines: list[str] = []
+
+    def add(self, line: str) -> None:
+        """Take a line; what it belongs to is logged once it is whole."""
+        entry = logline.parse(line)
+        if entry is None and line.startswith(logline.INDENT) and self._last.at:
+            self._lines.append(line.removeprefix(logline.INDENT))
+            return
+        self.flush()
+        self._last = entry or Entry(level="warning", source=_RAW)
+        self._lines.append(entry.message if entry else line)
+
+    def flush(self) -> None:
+        """Log what is held; lines that belong to it and come later are logged under the same request."""
+        if not self._lines:
+            return
+        entry, message = self._last, "\n".join(self._lines)
+        self._lines.clear()
+        level = logging.getLevelNamesMapping().get(entry.level.upper(), logging.ERROR)
+        _log.log(level, "%s %s", self._who, message, extra=about(entry.request, source=entry.source))
 
 
 class LineSplitter:

@@ -10,6 +10,7 @@ import socket
 import sys
 from typing import NoReturn
 
+from omlx_daemon.core.entries import EntryFormatter
 from omlx_daemon.worker.process import end, run
 
 _OFFLINE = {
@@ -28,10 +29,18 @@ def main() -> NoReturn:
     mode.add_argument("--probe", action="store_true", help="print what mlx computes with here, as JSON")
     arguments = parser.parse_args()
     os.environ.update(_OFFLINE)
-    logging.basicConfig(format="omlx-worker: %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    _log_to_stderr()
     if arguments.probe:
         _probe()
     run(_inherited(arguments.fd))
+
+
+def _log_to_stderr() -> None:
+    """Write entries of the daemon's log: the daemon reads them from here, and puts them into its own."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(EntryFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+    logging.captureWarnings(True)
 
 
 def _probe() -> NoReturn:

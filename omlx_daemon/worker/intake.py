@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_daemon.core.entries import about
 from omlx_daemon.core.errors import timed_out
 from omlx_daemon.core.events import Event, Failed, Queued
 from omlx_daemon.core.requests import GenerationRequest
@@ -103,5 +104,5 @@ def _prepared(preparer: Preparer, ticket: Ticket, request: GenerationRequest) ->
     except OmlxError as error:
         return error.body
     except Exception as error:
-        log.exception("preparing a request failed")
+        log.exception("preparing a request failed", extra=about(request.id))
         return ErrorBody(code=Code.INTERNAL, message=f"the request cannot be prepared: {type(error).__name__}")

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from mlx_lm.sample_utils import greedy_sampler
 
+from omlx_daemon.core.entries import about
 from omlx_daemon.worker.engine.plan import SamplingPlan
 from omlx_daemon.worker.engine.ports import Row, Scores
 
@@ -33,6 +34,7 @@ class RowSampling:
     def __init__(self, row: Row) -> None:
         self.fault = ""
         self._plan = row.plan
+        self._request = row.request
         self._prompt_tokens = len(row.prompt)
         self._raw: deque[mx.array] = deque()
         self._key = mx.random.key(secrets.randbits(63) if row.plan.seed is None else row.plan.seed % (1 << 63))
@@ -59,7 +61,7 @@ class RowSampling:
         try:
             return adjusted(self._plan, context, self._prompt_tokens, logits)
         except Exception as error:
-            log.exception("adjusting logits failed")
+            log.exception("adjusting logits failed", extra=about(self._request))
             self.fault = f"{type(error).__name__}: {error}"
             return logits
 
@@ -70,7 +72,7 @@ class RowSampling:
             self._key, key = mx.random.split(self._key)
             return draw(self._plan, logprobs, key)
         except Exception as error:
-            log.exception("sampling failed")
+            log.exception("sampling failed", extra=about(self._request))
             self.fault = f"{type(error).__name__}: {error}"
             return greedy_sampler(logprobs)
 

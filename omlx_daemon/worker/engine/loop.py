@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody
+from omlx_daemon.core.entries import about
 from omlx_daemon.core.errors import shutting_down, timed_out
 from omlx_daemon.core.events import Event, FinishReason, Prefill, Terminal, Text
 from omlx_daemon.wire.messages import Report
@@ -158,7 +159,7 @@ class Engine:
         try:
             sampled = self._runner.step()
         except Exception as error:
-            log.exception("a step of the batch failed")
+            log.exception("a step of the batch failed", extra=_about(self._running.values()))
             self._lose_batch(error)
             return
         self._meter.decoded_tokens += len(sampled)
@@ -173,7 +174,7 @@ class Engine:
                 raise RuntimeError(row.fault)
             self._answer(sequence, row, now_s)
         except Exception as error:
-            log.exception("choosing a token failed")
+            log.exception("choosing a token failed", extra=_about([sequence]))
             self._prefixes.drop(sequence)
             self._fail(sequence, _broken("choosing a token", error))
 
@@ -215,7 +216,7 @@ class Engine:
         try:
             sequence.step_back(self._runner.suspend(sequence.ticket.uid))
         except Exception as error:
-            log.exception("taking a row out of the batch failed")
+            log.exception("taking a row out of the batch failed", extra=_about([sequence, *self._running.values()]))
             self._lose_batch(error, sequence)
 
     def _restore(self) -> None:
@@ -238,7 +239,7 @@ class Engine:
         except BatchLostError as error:
             self._lose_batch(error, *sequences)
         except Exception as error:
-            log.exception("reading a prompt failed")
+            log.exception("reading a prompt failed", extra=_about(sequences))
             self._prefill_failed(sequences, error)
         self._meter.prefilled_tokens += sum(chunk.tokens for chunk in chunks)
 
@@ -296,7 +297,7 @@ class Engine:
         try:
             self._runner.remove(uids)
         except Exception as error:
-            log.exception("shrinking the batch failed")
+            log.exception("shrinking the batch failed", extra=_about(self._running.values()))
             self._lose_batch(error)
 
     def _source(self, sequence: Sequence) -> object | None:
@@ -324,6 +325,10 @@ class Engine:
             self._scheduler.remove(sequence)
         if self._tickets.close(sequence.ticket):
             self._out.append((sequence.ticket.id, event))
+
+
+def _about(sequences: Iterable[Sequence]) -> dict[str, str]:
+    return about(*(sequence.ticket.id for sequence in sequences))
 
 
 def _ended(ticket: Ticket, now_s: float) -> ErrorBody | None:

@@ -40,6 +40,8 @@ class Row:
     prompt: Sequence[int]
     plan: SamplingPlan
     choosing: object | None = None
+    request: str = ""
+    """Whose it is, for the log."""
 
 
 @dataclass(frozen=True, slots=True)

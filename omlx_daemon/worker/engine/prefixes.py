@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from omlx_cli.contract.cache import ModelCacheFigures
+from omlx_daemon.core.entries import about
 from omlx_daemon.worker.cache.lease import Lease, LeaseOptions, LeaseState
 from omlx_daemon.worker.cache.store import Store
 from omlx_daemon.worker.engine.sequence import Sequence
@@ -54,7 +55,7 @@ class Prefixes:
         try:
             sequence.lease = self.store.match(sequence.prompt, salt=policy.salt, options=options)
         except Exception:
-            log.exception("looking up a prefix failed")
+            log.exception("looking up a prefix failed", extra=about(sequence.ticket.id))
             sequence.ready = True
         else:
             self._restoring.append(sequence)
@@ -80,7 +81,7 @@ class Prefixes:
         try:
             lease.commit(source(), position)
         except Exception:
-            log.exception("keeping a prefix failed")
+            log.exception("keeping a prefix failed", extra=about(sequence.ticket.id))
             self.drop(sequence)
 
     def finish(self, sequence: Sequence, source: Callable[[], object | None]) -> None:
@@ -91,7 +92,7 @@ class Prefixes:
         try:
             lease.finish(source() if lease.is_recording else None, sequence.position)
         except Exception:
-            log.exception("keeping a prefix failed")
+            log.exception("keeping a prefix failed", extra=about(sequence.ticket.id))
             self.drop(sequence)
 
     def compare(self, sequence: Sequence, source: object) -> tuple[float, ...]:
@@ -120,7 +121,7 @@ class Prefixes:
                 return False
             self._restore(sequence, lease)
         except Exception:
-            log.exception("restoring a prefix failed")
+            log.exception("restoring a prefix failed", extra=about(sequence.ticket.id))
             self.drop(sequence)
         sequence.ready = True
         return True

@@ -100,7 +100,7 @@ class Sequence:
     @property
     def row(self) -> Row:
         """The sequence as the runner sees it."""
-        return Row(self.ticket.uid, self.prompt, self.plan, self.choosing)
+        return Row(self.ticket.uid, self.prompt, self.plan, self.choosing, self.ticket.id)
 
     def step_back(self, choosing: object | None) -> None:
         """Give up its place: what it has said becomes a part of its prompt, to be computed again in its turn."""

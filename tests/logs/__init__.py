@@ -1,0 +1,1 @@
+"""The daemon's log: what it says of requests and workers, and how `omlx logs` finds it."""
