@@ -41,7 +41,7 @@ PROMPT_RULES = (
         description="keeps a system message of the conversation's middle there: as a marked user turn where the "
         "model's template has no place for it",
     ),
-    PromptRule(name="whitespace", description="trims white space around system messages"),
+    PromptRule(name="whitespace", description="trims white space around system messages and after tool results"),
 )
 
 

@@ -31,6 +31,9 @@ class ChatPrompt(_Value, frozen=True, kw_only=True, tag="chat"):
     template_kwargs: dict[str, object] = {}
     continues: bool = False
     """The last message is the beginning of the answer, which goes on from there."""
+    system_in_place: bool = False
+    """System messages of the middle are rendered there, as marked user turns where the template has no place for
+    them."""
 
 
 class TextPrompt(_Value, frozen=True, kw_only=True, tag="text"):
