@@ -31,6 +31,11 @@ AT_ONCE = frozenset(
         "health.stuck_after",
         "health.restart_after",
         "hub.endpoint",
+        "anthropic.client_window",
+        "anthropic.haiku",
+        "anthropic.sonnet",
+        "anthropic.opus",
+        "anthropic.default",
     }
 )
 NEXT_LOAD = frozenset(

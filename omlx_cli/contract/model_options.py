@@ -47,6 +47,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     aliases: tuple[str, ...] = ()
     context_limit: Count = 0
     """Longest prompt plus answer in tokens; 0 is `model.context_limit`."""
+    client_window: Count | None = None
+    """The context that clients of Anthropic's API take it to have; None is `anthropic.client_window`."""
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Share | None = None
     top_k: Count | None = None

@@ -123,6 +123,19 @@ class MemorySettings(_Section, frozen=True, kw_only=True):
     """What is left to the system and other programs; `auto` is 20 %, at least 2 GiB and at most 8 GiB."""
 
 
+class AnthropicSettings(_Section, frozen=True, kw_only=True):
+    """`[anthropic]`: what clients of Anthropic's API are told, and which models answer to Claude's names."""
+
+    client_window: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """The context in tokens that clients believe in: counts are told as shares of it; 0 tells them as they are."""
+    haiku: str = ""
+    """The model that answers where a name such as `claude-haiku-4-5` is asked for."""
+    sonnet: str = ""
+    opus: str = ""
+    default: str = ""
+    """The model that answers to every other `claude-...` name."""
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     """All of `config.toml`."""
 
@@ -134,6 +147,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     memory: MemorySettings = MemorySettings()
     health: HealthSettings = HealthSettings()
     cache: CacheSettings = CacheSettings()
+    anthropic: AnthropicSettings = AnthropicSettings()
     models: dict[str, ModelOptions] = {}
 
 
