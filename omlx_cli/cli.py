@@ -45,6 +45,7 @@ _SECTIONS: dict[str, dict[str, str]] = {
     },
     "Set-up": {
         "config": "Show or change the settings.",
+        "key": "Hand out and withdraw API keys.",
         "doctor": "Check this installation and say how to mend it.",
         "completion": "Print the shell's completion script.",
         "self": "Show where this installation is, put it on the PATH, remove it.",

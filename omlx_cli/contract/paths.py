@@ -33,6 +33,11 @@ class Paths:
         return self.home / "state.json"
 
     @property
+    def keys(self) -> Path:
+        """Digests of the API keys that were handed out; written by `omlx key` alone."""
+        return self.home / "keys.json"
+
+    @property
     def models(self) -> Path:
         """Models that omlx imported itself."""
         return self.home / "models"

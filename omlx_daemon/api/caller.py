@@ -9,6 +9,7 @@ from litestar import Request
 from litestar.types import Scope
 
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.api.keyring import Holder
 from omlx_daemon.api.trace import request_id
 from omlx_daemon.core.requests import Priority
 
@@ -17,6 +18,7 @@ PRIORITY = b"x-omlx-priority"
 LOCAL = "local"
 """The client of whoever is on the unix socket and gives no name."""
 MAX_NAME = 100
+_NOBODY = Holder()
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,13 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     priority: Priority | None = None
     """The class that its header or its key names."""
     may_act: bool = False
+    salt: str = ""
+    """What sets the cached prefixes of its key apart from everybody else's."""
+
+    def salted(self, own: str | None) -> str:
+        """Return the salt of a request that names a salt of its `own`, or none."""
+        # The length keeps apart what would read the same when joined.
+        return f"{len(self.salt)}:{self.salt}{own}" if self.salt and own else self.salt or own or ""
 
     def sees(self, client: str) -> bool:
         """Tell whether the requests of `client` are its own, or open to it."""
@@ -39,15 +48,22 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 def caller_of(request: Request[Any, Any, Any]) -> Caller:
     """Return who sent `request`, which the guard let pass. Raises OmlxError(INVALID_REQUEST) for an unknown class."""
     scope = request.scope
-    key = scope["state"].get("key")
+    holder = scope["state"].get("holder", _NOBODY)
     header = _header(scope, PRIORITY)
     return Caller(
         request_id=request_id(scope),
         peer=scope["client"][0] if scope["client"] else LOCAL,
-        name=key.name if key else _header(scope, CLIENT)[:MAX_NAME],
-        priority=priority(header, PRIORITY.decode()) if header else Priority(key.priority) if key else None,
+        name=holder.name or _header(scope, CLIENT)[:MAX_NAME],
+        priority=_class(header, holder),
         may_act=scope["state"]["may_act"],
+        salt=holder.salt,
     )
+
+
+def _class(header: str, holder: Holder) -> Priority | None:
+    if header:
+        return priority(header, PRIORITY.decode())
+    return Priority(holder.priority) if holder.priority else None
 
 
 def priority(value: str | int, where: str) -> Priority:

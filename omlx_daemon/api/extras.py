@@ -47,7 +47,7 @@ def terms(extras: Extras, caller: Caller) -> Terms:
         priority=urgency or Priority.NORMAL,
         deadline_s=min(deadlines, default=None),
         keep_alive_s=_keep_alive_s(extras),
-        cache=CachePolicy(salt=extras.cache_salt or "", no_store=extras.cache_store is False),
+        cache=CachePolicy(salt=caller.salted(extras.cache_salt), no_store=extras.cache_store is False),
     )
 
 

@@ -2,17 +2,18 @@
 
 The unix socket is trusted: its file's permissions name its users. On TCP, loopback is no border, since any web page
 can reach it. So the Host must be ours (DNS rebinding), a foreign Origin is refused, and a POST must say that it is
-JSON, which a page cannot without asking first, and nobody answers that question: there is no CORS. With API keys
-configured, TCP needs one for everything but `/health`. The routes that act on the daemon are open over TCP to whoever
-holds `server.api_key`, and to nobody else.
+JSON, which a page cannot without asking first, and nobody answers that question: there is no CORS. Where there are API
+keys, TCP needs one for everything but `/health`; an address that others can reach is closed without one. A key in the
+URL is refused, since URLs end in logs and histories. The routes that act on the daemon are open over TCP to whoever
+holds `server.api_key` or a key of the scope `control`, and to nobody else.
 """
 
 from __future__ import annotations
 
-import hmac
+import ipaddress
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from litestar import Request
 from litestar.connection import ASGIConnection
@@ -22,11 +23,14 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from omlx_cli.contract import routes
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
-from omlx_cli.contract.settings import ServerKey, ServerSettings
+from omlx_cli.contract.settings import ServerSettings
 from omlx_daemon.api import errors
+from omlx_daemon.api.keyring import HandedOut, Keyring
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, never bound
+
+_KEY_PARAMETERS = frozenset({b"key", b"api_key", b"api-key", b"apikey", b"x-api-key", b"access_token", b"token"})
 
 Refusal = tuple[ErrorBody, int]
 """An error and its HTTP status; 0 is the code's own."""
@@ -35,18 +39,22 @@ Refusal = tuple[ErrorBody, int]
 class Guard:
     """ASGI middleware that refuses what must not reach a route; `current` gives the settings in use.
 
-    It leaves in the request's state whether the caller `may_act`, and the `ServerKey` that it showed as `key`.
+    It leaves in the request's state whether the caller `may_act`, and who it is by the key that it showed, as
+    `holder`.
     """
 
-    def __init__(self, app: ASGIApp, current: Callable[[], ServerSettings]) -> None:
+    def __init__(
+        self, app: ASGIApp, current: Callable[[], ServerSettings], handed_out: HandedOut | None = None
+    ) -> None:
         self._app = app
         self._current = current
-        self._rules = _Rules(current())
+        self._handed_out = handed_out
+        self._rules = _Rules(current(), handed_out)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         if self._rules.settings is not self._current():
-            self._rules = _Rules(self._current())
+            self._rules = _Rules(self._current(), self._handed_out)
         scope["state"]["may_act"] = trusted = is_local(scope)
         refusal = None if trusted else self._rules.refusal(scope)
         if refusal is None:
@@ -61,9 +69,10 @@ class Guard:
 class _Rules:
     """What one version of the settings lets pass."""
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(self, settings: ServerSettings, handed_out: HandedOut | None) -> None:
         self.settings = settings
-        self._key = settings.api_key.encode()
+        self._keys = Keyring(settings, handed_out)
+        self._is_closed = not _is_loopback(settings.host)
         bound = () if settings.host in _WILDCARDS else (settings.host,)
         self._hosts = LOOPBACK | {_host_name(host) for host in (*settings.allowed_hosts, *bound)}
 
@@ -82,23 +91,22 @@ class _Rules:
         return None
 
     def _keyless(self, scope: Scope) -> Refusal | None:
-        shown = _keys(scope)
-        if self._key and any(hmac.compare_digest(key, self._key) for key in shown):
-            scope["state"]["may_act"] = True
+        if any(name.lower() in _KEY_PARAMETERS for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)):
+            hint = "send it as Authorization: Bearer KEY or as x-api-key"
+            return ErrorBody(code=Code.INVALID_REQUEST, message="a key does not belong into the URL", hint=hint), 0
+        holder = self._keys.holder(_keys(scope))
+        if holder is not None:
+            scope["state"]["holder"] = holder
+            scope["state"]["may_act"] = holder.may_act
             return None
-        scope["state"]["key"] = own = self._own(shown)
-        if own or not (self._key or self.settings.keys) or scope["path"] == routes.HEALTH:
+        if scope["path"] == routes.HEALTH or (self._keys.is_empty and not self._is_closed):
             return None
         body = ErrorBody(
             code=Code.UNAUTHORIZED,
             message="the API key is missing or wrong",
-            hint="send it as Authorization: Bearer KEY or as x-api-key",
+            hint="send it as Authorization: Bearer KEY or as x-api-key; omlx key create NAME  makes one",
         )
         return body, 401
-
-    def _own(self, shown: list[bytes]) -> ServerKey | None:
-        keys = ((one, one.key.encode()) for one in self.settings.keys)
-        return next((one for one, key in keys if any(hmac.compare_digest(found, key) for found in shown)), None)
 
 
 def is_local(scope: Scope) -> bool:
@@ -111,12 +119,12 @@ def is_local(scope: Scope) -> bool:
 
 
 def owner_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Refuse whoever is neither on the unix socket nor holds `server.api_key`. Raises OmlxError(FORBIDDEN)."""
+    """Refuse whoever is neither on the unix socket nor holds a key that may act. Raises OmlxError(FORBIDDEN)."""
     if not connection.scope["state"]["may_act"]:
         raise OmlxError(
             Code.FORBIDDEN,
-            "this route acts on the daemon and is closed over TCP without server.api_key",
-            "use the omlx command, or set server.api_key and send it",
+            "this route acts on the daemon and is closed over TCP without a key of the scope control",
+            "use the omlx command, or omlx key create NAME --scope control  and send that key",
         )
 
 
@@ -132,6 +140,13 @@ def json_only(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandle
 
 def _has_body(scope: Scope) -> bool:
     return _values(scope, b"content-length") not in ([], ["0"]) or bool(_values(scope, b"transfer-encoding"))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _forbidden(message: str, hint: str) -> Refusal:
