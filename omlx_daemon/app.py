@@ -19,6 +19,8 @@ from omlx_daemon.api.app import create_app
 from omlx_daemon.cache.admin import Admin
 from omlx_daemon.cache.plan import plan
 from omlx_daemon.cache.service import CacheService
+from omlx_daemon.canonical.chosen import ChosenRules
+from omlx_daemon.canonical.inference import CanonicalInference
 from omlx_daemon.configuration import LiveSettings, describe
 from omlx_daemon.core.namesfile import NamesFile
 from omlx_daemon.core.options import Options
@@ -92,7 +94,19 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
 
     live.follow(apply, check=lambda changed: check_key(changed.server, listeners.needs_key))
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop, reload)
-    admin = Admin(cache, pool, registry.resolve, lambda: namespaces.by_model(registry.scan()))
+    rules = ChosenRules(lambda: live.current, options, registry.resolve)
+    inference = CanonicalInference(pool, rules)
+    admin = Admin(cache, inference, registry.resolve, lambda: namespaces.by_model(registry.scan()), rules.counts)
     hub = Hub(journal, daemon.status, pool.requests, cache.live, clock=time.monotonic, wall=time.time)
-    app = create_app(pool, models, pool, daemon, lambda: live.current, cache=admin, requests=pool, watching=hub)
+    app = create_app(
+        inference,
+        models,
+        pool,
+        daemon,
+        lambda: live.current,
+        rules=rules,
+        cache=admin,
+        requests=pool,
+        watching=hub,
+    )
     return Parts(app, daemon, pool, registry, models, cache, hub)

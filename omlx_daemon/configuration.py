@@ -11,6 +11,7 @@ import msgspec
 
 from omlx_cli.contract.api import ReloadReply
 from omlx_cli.contract.model_options import ModelOptions, key_of
+from omlx_cli.contract.prompt_rules import PROMPT_RULES
 from omlx_cli.contract.settings import Settings
 
 AT_ONCE = frozenset(
@@ -31,6 +32,7 @@ AT_ONCE = frozenset(
         "health.stuck_after",
         "health.restart_after",
         "hub.endpoint",
+        *(f"prompts.{rule.name}" for rule in PROMPT_RULES),
         "anthropic.client_window",
         "anthropic.haiku",
         "anthropic.sonnet",

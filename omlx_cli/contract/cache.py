@@ -265,6 +265,8 @@ class CacheMetrics(Reply, frozen=True, kw_only=True):
     queue_depth: int = 0
     queued_bytes: int = 0
     quarantined: int = 0
+    prompt_rules: dict[str, int] = msgspec.field(default_factory=dict)
+    """Prompts that each rule of `[prompts]` has changed since the daemon started."""
     models: tuple[ModelCacheFigures, ...] = ()
 
 

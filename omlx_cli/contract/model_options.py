@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from omlx_cli.contract.prompt_rules import PROMPT_RULES
 from omlx_cli.contract.units import parse_duration_s
 
 RESERVED_TEMPLATE_KWARGS = frozenset(
@@ -32,6 +33,7 @@ RESERVED_TEMPLATE_KWARGS = frozenset(
 )
 """Names that a chat template's caller gives itself."""
 
+_RULES = tuple(rule.name for rule in PROMPT_RULES)
 _ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
@@ -59,6 +61,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     chat_template_kwargs: dict[str, bool | int | float | str] = {}
     kv_store_bits: Literal[4, 8, 16] = 16
+    prompt_rules: tuple[str, ...] | None = None
+    """The rules of `[prompts]` that are on for this model, in their place; None is as for all."""
 
 
 def check_models(models: Mapping[str, ModelOptions]) -> None:
@@ -88,6 +92,9 @@ def _problems(options: ModelOptions) -> Iterator[tuple[str, str]]:
     for alias in options.aliases:
         if not _ALIAS.fullmatch(alias):
             yield "aliases", f"{alias!r} is no name; write letters, digits and . _ : / -"
+    for name in options.prompt_rules or ():
+        if name not in _RULES:
+            yield "prompt_rules", f"{name!r} is none of {', '.join(_RULES)}"
     for name in options.chat_template_kwargs:
         if not is_template_kwarg(name):
             yield "chat_template_kwargs", f"{name!r} cannot be set"

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from omlx_cli.contract import storage
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.model_options import ModelOptions, check_models, key_of
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
@@ -136,6 +137,19 @@ class AnthropicSettings(_Section, frozen=True, kw_only=True):
     """The model that answers to every other `claude-...` name."""
 
 
+class PromptSettings(_Section, frozen=True, kw_only=True):
+    """`[prompts]`: the rules by which prompts are made stable; `contract.prompt_rules` says what each does."""
+
+    attribution_header: bool = True
+    token_counter: bool = True
+    clock: bool = False
+    tools_order: bool = True
+    tools_json: bool = True
+    arguments_json: bool = True
+    system_in_place: bool = True
+    whitespace: bool = True
+
+
 class Settings(_Section, frozen=True, kw_only=True):
     """All of `config.toml`."""
 
@@ -147,6 +161,7 @@ class Settings(_Section, frozen=True, kw_only=True):
     memory: MemorySettings = MemorySettings()
     health: HealthSettings = HealthSettings()
     cache: CacheSettings = CacheSettings()
+    prompts: PromptSettings = PromptSettings()
     anthropic: AnthropicSettings = AnthropicSettings()
     models: dict[str, ModelOptions] = {}
 
@@ -178,8 +193,14 @@ def load(path: Path) -> Settings:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return Settings()
-    except (OSError, UnicodeDecodeError) as error:
-        raise OmlxError(Code.INVALID_CONFIG, f"cannot read {path}: {error}") from error
+    except OSError as error:
+        raise OmlxError(
+            Code.INVALID_CONFIG, f"cannot read {path}: {storage.reason(error)}", storage.advice(error)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise OmlxError(
+            Code.INVALID_CONFIG, f"{path} is not UTF-8 text: {error.reason}", "mend it, or move it away"
+        ) from error
     return parse(text, str(path))
 
 

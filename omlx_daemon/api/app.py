@@ -13,11 +13,12 @@ from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 from omlx_daemon.api import cache as cache_routes
 from omlx_daemon.api import control, errors, events, health, metrics, openapi
 from omlx_daemon.api import requests as request_routes
+from omlx_daemon.api import rules as rule_routes
 from omlx_daemon.api.caller import caller_of
 from omlx_daemon.api.guard import Guard, json_only
 from omlx_daemon.api.openai import routes as openai_routes
 from omlx_daemon.api.trace import Trace
-from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Requests, Slots, Watching
+from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Requests, Rules, Slots, Watching
 
 
 def create_app(
@@ -27,6 +28,7 @@ def create_app(
     daemon: Daemon,
     current: Callable[[], Settings],
     *,
+    rules: Rules,
     cache: CacheAdmin,
     requests: Requests,
     watching: Watching,
@@ -43,6 +45,7 @@ def create_app(
             request_routes.router(),
             cache_routes.router(),
             metrics.router(),
+            rule_routes.router(),
             health.router(),
         ],
         dependencies={
@@ -53,6 +56,7 @@ def create_app(
             "cache": _always(cache),
             "requests": _always(requests),
             "watching": _always(watching),
+            "rules": _always(rules),
             "caller": Provide(caller_of, sync_to_thread=False),
             "keep_alive_s": Provide(lambda: parse_duration_s(current().server.keep_alive), sync_to_thread=False),
         },

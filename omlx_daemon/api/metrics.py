@@ -41,6 +41,12 @@ def families(status: Status, cache: CacheMetrics) -> Iterator[Family]:
     """Yield every family of `/metrics`."""
     yield from _daemon(status)
     yield from _cache(cache.models)
+    yield Family(
+        "omlx_prompt_rules_total",
+        "counter",
+        "Prompts that a rule changed, to keep them stable.",
+        [Sample(count, {"rule": rule}) for rule, count in cache.prompt_rules.items()],
+    )
 
 
 def _daemon(status: Status) -> Iterable[Family]:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from pathlib import Path
 
+import msgspec
+
 from omlx_cli.contract.cache import (
     CacheList,
     CacheMetrics,
@@ -44,9 +46,11 @@ class Admin:
         inference: Inference,
         resolve: Callable[[str], ModelSpec],
         current: Callable[[], Mapping[str, str]],
+        applied: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         """Administer `service`. `resolve` finds a model by any of its names, `current` returns the namespaces of all
-        models that are here, by their names; both read the disk."""
+        models that are here, by their names; both read the disk. `applied` counts what prompt rules did."""
+        self._applied = applied
         self._service = service
         self._warming = Warming(inference)
         self._resolve, self._current = resolve, current
@@ -62,7 +66,8 @@ class Admin:
 
     def metrics(self) -> CacheMetrics:
         """Return what was reused and recomputed, per tier and model, from the last reports; never waits."""
-        return metrics(self._service.tally.rows(), *self._service.cold_totals)
+        found = metrics(self._service.tally.rows(), *self._service.cold_totals)
+        return msgspec.structs.replace(found, prompt_rules=dict(self._applied()))
 
     async def rows(self, model: str, incompatible: bool) -> CacheList:
         """Return the namespaces of the cold tier; of one model, or the unusable ones alone, where asked."""

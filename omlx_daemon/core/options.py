@@ -30,6 +30,11 @@ class Options:
         """Return the aliases that the settings give, by the names under which they stand."""
         return {name: options.aliases for name, options in self._models.items() if options.aliases}
 
+    def prompt_rules(self) -> dict[str, tuple[str, ...]]:
+        """Return the prompt rules of models that have their own, by the names under which they stand."""
+        chosen = ((name, options.prompt_rules) for name, options in self._models.items())
+        return {name: rules for name, rules in chosen if rules is not None}
+
     def pinned(self) -> tuple[str, ...]:
         """Return the names under which models are pinned by the settings, in their order."""
         return tuple(name for name, options in self._models.items() if options.pin)

@@ -31,6 +31,7 @@ from omlx_cli.contract.cache import (
     VerifyBody,
     VerifyEvent,
 )
+from omlx_cli.contract.prompt_rules import RulesReply
 from omlx_daemon.core.events import Event
 from omlx_daemon.core.requests import GenerationRequest
 
@@ -133,6 +134,15 @@ class Daemon(Protocol):
 
     def request_shutdown(self) -> None:
         """Begin a graceful stop, as SIGTERM does."""
+        ...
+
+
+@runtime_checkable
+class Rules(Protocol):
+    """The rules by which prompts are made stable."""
+
+    def rules(self) -> RulesReply:
+        """Return every rule, whether it is on, and how often it applied; never waits."""
         ...
 
 

@@ -17,6 +17,11 @@ import uvicorn
 from omlx_cli.contract.live import LiveCache
 from omlx_cli.contract.settings import ServerSettings, Settings
 from omlx_daemon.api.app import create_app
+from omlx_daemon.canonical.chosen import ChosenRules
+from omlx_daemon.core.errors import model_not_found
+from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.options import Options
+from omlx_daemon.api.keyring import HandedOut
 from omlx_daemon.live.hub import Hub
 from omlx_daemon.live.journal import Log
 from tests.api.cache_port import PlainCache
@@ -35,8 +40,10 @@ class Served:
         self.daemon = StillDaemon()
         self.live = TwoRequests()
         self.cache = PlainCache()
+        self.rules = ChosenRules(Settings, Options(), _no_model)
         self.settings = settings
         self.unix_path = unix_path
+        self.keys_path = unix_path.with_suffix(".keys.json")
         self.port = 0
 
     @property
@@ -103,6 +110,8 @@ def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator
         cache=served.cache,
         requests=served.live,
         watching=hub,
+        rules=served.rules,
+        handed_out=HandedOut(served.keys_path),
     )
     sockets = [_bound(socket.AF_INET, ("127.0.0.1", 0)), _bound(socket.AF_UNIX, str(unix_path))]
     served.port = sockets[0].getsockname()[1]
@@ -126,6 +135,10 @@ def until(condition: Callable[[], bool], patience_s: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline_s, "waited in vain"
         time.sleep(0.005)
+
+
+def _no_model(name: str) -> ModelSpec:
+    raise model_not_found(name, [])
 
 
 def _bound(family: socket.AddressFamily, address: tuple[str, int] | str) -> socket.socket:

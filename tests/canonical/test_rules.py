@@ -172,8 +172,10 @@ _JSON = st.recursive(
     ),
     max_leaves=12,
 )
-_TOOLS = st.lists(st.dictionaries(st.sampled_from(["function", "name", "type"]), _JSON, max_size=3), max_size=4)
-_CALLS = st.lists(
+_TOOLS: st.SearchStrategy[list[Any]] = st.lists(
+    st.dictionaries(st.sampled_from(["function", "name", "type"]), _JSON, max_size=3), max_size=4
+)
+_CALLS: st.SearchStrategy[list[Any]] = st.lists(
     st.fixed_dictionaries({"function": st.fixed_dictionaries({"arguments": _JSON.map(json.dumps) | st.text()})}),
     max_size=2,
 )
