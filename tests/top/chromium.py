@@ -47,8 +47,8 @@ class Page:
         return result
 
     async def evaluate(self, script: str) -> object:
-        """Return the value of an expression on the page."""
-        result = await self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        """Return the value of an expression on the page, a promise's once it is there."""
+        result = await self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         return result["result"].get("value")
 
     async def receive(self, *words: str) -> None:
@@ -84,11 +84,12 @@ class Page:
 
 
 @asynccontextmanager
-async def page(program: str, folder: Path) -> AsyncGenerator[Page]:
-    """Yield an empty page of a Chromium with a profile of its own."""
+async def page(program: str, folder: Path, *options: str) -> AsyncGenerator[Page]:
+    """Yield an empty page of a Chromium with a profile of its own, started with more `options`."""
     process = await asyncio.create_subprocess_exec(
         program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank",
+        "--disable-background-networking", "--remote-debugging-port=0", f"--user-data-dir={folder}", *options,
+        "about:blank",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     try:
