@@ -16,6 +16,7 @@ from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
 from omlx_daemon import logs
 from omlx_daemon.api.app import create_app
+from omlx_daemon.api.keyring import HandedOut
 from omlx_daemon.cache.admin import Admin
 from omlx_daemon.cache.plan import plan
 from omlx_daemon.cache.service import CacheService
@@ -108,5 +109,6 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
         cache=admin,
         requests=pool,
         watching=hub,
+        handed_out=HandedOut(paths.keys),
     )
     return Parts(app, daemon, pool, registry, models, cache, hub)
