@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from omlx_cli.contract.errors import ErrorBody
 
 _RED, _YELLOW, _GREEN, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
-_STYLES = {"error": _RED, "warning": _YELLOW, "broken": _RED, "warn": _YELLOW, "ok": _GREEN}
+_STYLES = {"error": _RED, "critical": _RED, "warning": _YELLOW, "broken": _RED, "warn": _YELLOW, "ok": _GREEN}
 
 
 class Output:
@@ -68,8 +68,8 @@ class Output:
             sys.stderr.write(f"hint: {body.hint}\n")
 
 
-def styled(word: str, stream: TextIO) -> str:
-    """Return `word` in its colour where `stream` shows colours."""
+def styled(word: str, stream: TextIO, style: str = "") -> str:
+    """Return `word` in its colour, or in that of `style`, where `stream` shows colours."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
         return word
-    return f"{_STYLES[word]}{word}{_RESET}"
+    return f"{_STYLES[style or word]}{word}{_RESET}"

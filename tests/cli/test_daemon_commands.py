@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -133,37 +132,9 @@ def test_status_without_a_daemon_is_4(omlx: Omlx) -> None:
     assert (ran.code, json.loads(ran.err)["error"]["code"]) == (4, "daemon_unreachable")
 
 
-def test_logs(paths: Paths, omlx: Omlx) -> None:
-    paths.daemon_log.write_text("".join(f"line {number}\n" for number in range(100)) + "half")
-    assert omlx("logs", "-n", "2").out == "line 99\nhalf\n"
-    assert omlx("logs").out.count("\n") == 50
-    assert omlx("logs", "-n", "0").out == ""
-    assert json.loads(omlx("logs", "-n", "1", "--json").out) == {"line": "half"}
-
-
 def test_logs_without_a_log(omlx: Omlx, paths: Paths) -> None:
     ran = omlx("logs")
     assert (ran.code, ran.err.splitlines()[0]) == (3, f"error: there is no log at {paths.daemon_log} yet")
-
-
-def test_logs_follow_across_a_rotation_until_ctrl_c(paths: Paths) -> None:
-    paths.daemon_log.write_text("old\n")
-    process = subprocess.Popen(
-        [*OMLX, "logs", "-f", "-n", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "old\n"
-    with paths.daemon_log.open("a") as log:
-        log.write("ne")
-        log.flush()
-        log.write("w\n")
-    assert process.stdout.readline() == "new\n"
-    paths.daemon_log.rename(paths.daemon_log.with_suffix(".1"))
-    paths.daemon_log.write_text("after\n")
-    assert process.stdout.readline() == "after\n"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_serve_refuses_a_second_daemon(daemon: StandIn) -> None:

@@ -1,0 +1,24 @@
+"""An entry as a terminal shows it, or a pipe gets it."""
+
+from __future__ import annotations
+
+import sys
+
+from omlx_cli.log.records import Record
+from omlx_cli.output import styled
+
+_CONTROLS = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"
+}
+"""The daemon writes none, but the file may have been written to by others."""
+_COLOURED = ("warning", "error", "critical")
+
+
+def shown(record: Record) -> str:
+    """Return the entry's lines: as they are, or with the level in its colour where stdout shows colours."""
+    if not sys.stdout.isatty():
+        return record.text
+    text, level = record.text.translate(_CONTROLS), record.entry.level
+    if level not in _COLOURED or record.is_rest:
+        return text
+    return text.replace(level.upper(), styled(level.upper(), sys.stdout, level), 1)
