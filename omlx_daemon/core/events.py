@@ -126,6 +126,8 @@ class Usage(_Value, frozen=True, kw_only=True):
     completion_tokens: int = 0
     cached_hot_tokens: int = 0
     cached_cold_tokens: int = 0
+    stored_tokens: int = 0
+    """Prompt tokens that were computed and are kept for the next prompt."""
     reasoning_tokens: int = 0
     miss: Miss | None = None
     queue_s: float = 0.0

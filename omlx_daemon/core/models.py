@@ -25,3 +25,13 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     problem: str = ""
     """Why it cannot be loaded (custom code, no safetensors, unknown architecture), or empty."""
+
+
+class Served(msgspec.Struct, frozen=True, kw_only=True):
+    """The model that answers to a name."""
+
+    name: str
+    context_tokens: int = 0
+    """Longest prompt plus answer; 0 where that is not known."""
+    client_window_tokens: int = 0
+    """The context that its clients believe in; 0 where they know the true one."""

@@ -33,6 +33,7 @@ from omlx_cli.contract.cache import (
 )
 from omlx_cli.contract.prompt_rules import RulesReply
 from omlx_daemon.core.events import Event
+from omlx_daemon.core.models import Served
 from omlx_daemon.core.requests import GenerationRequest
 
 
@@ -59,6 +60,15 @@ class Requests(Protocol):
 
     def cancel(self, request_id: str) -> int:
         """End a request, all its sequences, with one typed error each; return how many there were."""
+        ...
+
+
+@runtime_checkable
+class Names(Protocol):
+    """The models that answer to the names of Anthropic's clients."""
+
+    async def served(self, name: str) -> Served:
+        """Return the model that answers to `name`. Raises OmlxError(MODEL_NOT_FOUND)."""
         ...
 
 
