@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 
-def wait_until(holds: Callable[[], bool], timeout_s: float = 60.0) -> None:
-    """Return when `holds` is true. Raises AssertionError where it does not come true."""
+def wait_until(
+    holds: Callable[[], bool], timeout_s: float = 60.0, *, why_not: Callable[[], str] = lambda: "it never came true"
+) -> None:
+    """Return when `holds` is true. Raises AssertionError with what `why_not` says where it does not come true."""
     deadline_s = time.monotonic() + timeout_s
     while not holds():
-        assert time.monotonic() < deadline_s, "it never came true"
+        assert time.monotonic() < deadline_s, why_not()
         time.sleep(0.01)

@@ -17,7 +17,8 @@ from omlx_cli.contract.live import Snapshot
 from omlx_cli.contract.units import format_bytes
 from omlx_cli.top import figures
 from tests.e2e.conftest import Home, make_home
-from tests.top.terminal import Terminal, terminal
+from tests.top.terminal import terminal
+from tests.top.watched import watched
 from tests.waiting import wait_until
 
 
@@ -77,6 +78,7 @@ def test_a_daemon_under_load_killed_and_started_again_from_the_dashboard(home: H
         screen.press("\r")
         screen.see("timeline", "arrived", "reused from RAM (hot)")
         screen.press("\x1b")
+        screen.lose("timeline")
 
         home.kill()
         screen.see("press s to start it; above is how it was", "× not connected")
@@ -95,15 +97,26 @@ def test_what_it_shows_is_what_json_says(home: Home) -> None:
     assert home.run("load", "smollm2", "--ttl", "never").returncode == 0
     for number in (1, 1):
         Client(home.base_url, number, 8).join(timeout=100)
-    with terminal("top", environment=home.environment, size=(200, 50)) as screen:
+    with watched(home) as watch, terminal("top", environment=home.environment, size=(200, 50)) as screen:
         screen.see("● live", "2 requests since its start")
-        wait_until(lambda: missing(screen, snapshot(home)) == [])
+        wait_until(lambda: still(snapshot(home)) in [still(known) for known in watch.states])
+        seen_before = len(watch.states) - 1
+        wait_until(
+            lambda: any(missing(screen.text, known) == [] for known in watch.states[seen_before:]),
+            why_not=lambda: f"no {missing(screen.text, watch.states[-1])} in\n{screen.text}",
+        )
         screen.press("q")
         assert screen.left() == 0
 
 
-def missing(screen: Terminal, told: Snapshot) -> list[str]:
-    """Return the figures of a snapshot that are not on the screen, which is of nearly the same moment."""
+def still(told: Snapshot) -> Snapshot:
+    """Return a snapshot without what only time moves, and without the log, of which both know the last lines."""
+    daemon = msgspec.structs.replace(told.daemon, uptime_s=0)
+    return msgspec.structs.replace(told, at="", daemon=daemon, happenings=())
+
+
+def missing(shown: str, told: Snapshot) -> list[str]:
+    """Return the figures of a snapshot that are not on the screen."""
     memory, cache = told.memory, told.cache
     reused = sum(tier.reused_tokens for tier in cache.tiers)
     assert reused > 0
@@ -116,10 +129,11 @@ def missing(screen: Terminal, told: Snapshot) -> list[str]:
         f"{figures.count(reused)} of {figures.count(cache.requested_tokens)} tokens",
         f"{figures.count(cache.recomputed_tokens)} recomputed",
         *(figures.of_limit(tier.size_bytes, tier.limit_bytes) for tier in cache.tiers),
-        f"{format_bytes(cache.written_today_bytes)} ", f"{format_bytes(cache.min_free_bytes)} stay free",
+        *(f"{figures.count(tier.parts)} blocks" for tier in cache.tiers),
+        f"{format_bytes(cache.written_today_bytes)} ", f"{format_bytes(cache.free_bytes)} free",
+        f"{format_bytes(cache.min_free_bytes)} stay free",
         f"{figures.rate(told.decode_tokens_per_s)} tok/s out", f"{figures.rate(told.prefill_tokens_per_s)} tok/s in",
     )  # fmt: skip
-    shown = screen.text
     return [words for words in figures_told if words not in shown]
 
 
