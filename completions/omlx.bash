@@ -25,18 +25,21 @@ _omlx_value() { # COMMAND PLACE: offers what is written there
     'omlx pull 1') _omlx_words deepseek-r1 deepseek-r1:32b deepseek-r1:7b gemma3 gemma3:12b gemma3:1b gemma3:4b gpt-oss gpt-oss:20b llama3.2 llama3.2:1b llama3.2:3b llama3.3 llama3.3:70b mistral mistral-small mistral-small:24b mistral:7b phi4 phi4-mini phi4-mini:3.8b phi4:14b qwen2.5-coder qwen2.5-coder:7b qwen3 qwen3-coder qwen3-coder:30b qwen3:0.6b qwen3:14b qwen3:30b qwen3:32b qwen3:4b qwen3:8b smollm2 smollm2:135m smollm3 smollm3:3b ;;
     'omlx unload 1') _omlx_names loaded.txt ;;
     'omlx status --bar') _omlx_words plain tmux xbar ;;
-    'omlx config get 1' | 'omlx config set 1') _omlx_words cache.cold_max_size cache.dir cache.enabled cache.fsync cache.hot_max_size cache.max_age cache.max_model_share cache.min_free cache.write_budget cache.write_policy daemon.idle_exit daemon.log_files daemon.log_level daemon.log_size daemon.service daemon.start_timeout daemon.stop_timeout health.restart_after health.stuck_after hub.endpoint memory.limit memory.reserve model.context_limit model.default model.load_timeout model.min_residency model.ttl scheduler.max_queued scheduler.max_running scheduler.stall_target server.allowed_hosts server.api_key server.host server.keep_alive server.max_body server.port ;;
+    'omlx config get 1' | 'omlx config set 1') _omlx_words anthropic.client_window anthropic.default anthropic.haiku anthropic.opus anthropic.sonnet cache.cold_max_size cache.dir cache.enabled cache.fsync cache.hot_max_size cache.max_age cache.max_model_share cache.min_free cache.write_budget cache.write_policy daemon.idle_exit daemon.log_files daemon.log_level daemon.log_size daemon.service daemon.start_timeout daemon.stop_timeout health.restart_after health.stuck_after hub.endpoint memory.limit memory.reserve model.context_limit model.default model.load_timeout model.min_residency model.ttl scheduler.max_queued scheduler.max_running scheduler.stall_target server.allowed_hosts server.api_key server.host server.keep_alive server.max_body server.port ;;
+    'omlx key create --scope') _omlx_words inference control ;;
+    'omlx key create --priority') _omlx_words interactive normal batch ;;
     'omlx completion 1') _omlx_words bash zsh fish ;;
-    'omlx help '[1-9]*) _omlx_words run pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config doctor completion self help exit-codes ;;
+    'omlx help '[1-9]*) _omlx_words run pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help exit-codes ;;
     esac
 }
 
 _omlx_below() { # COMMAND: offers its commands
     case $1 in
-    'omlx') _omlx_words run pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config doctor completion self help ;;
+    'omlx') _omlx_words run pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help ;;
     'omlx cache') _omlx_words stats ls prune verify clear pin unpin pins warm export import path ;;
     'omlx service') _omlx_words disable enable logs status ;;
     'omlx config') _omlx_words get path reload set ;;
+    'omlx key') _omlx_words create ls rm ;;
     'omlx self') _omlx_words install-shim path uninstall ;;
     esac
 }
@@ -86,6 +89,10 @@ _omlx_options() { # COMMAND: offers its options
     'omlx config path') _omlx_words --json -q --quiet -h --help ;;
     'omlx config reload') _omlx_words --json -q --quiet -h --help ;;
     'omlx config set') _omlx_words --json -q --quiet -h --help ;;
+    'omlx key') _omlx_words -h --help ;;
+    'omlx key create') _omlx_words --scope --priority --share-cache --json -q --quiet -h --help ;;
+    'omlx key ls') _omlx_words --json -q --quiet -h --help ;;
+    'omlx key rm') _omlx_words --json -q --quiet -h --help ;;
     'omlx doctor') _omlx_words --json -q --quiet -h --help ;;
     'omlx completion') _omlx_words --json -q --quiet -h --help ;;
     'omlx self') _omlx_words -h --help ;;
@@ -113,14 +120,14 @@ _omlx() {
         if [[ -n $option ]]; then option=""; continue; fi
         if [[ -n $plain || $word != -* ]]; then
             case "$path $word" in
-            'omlx run' | 'omlx pull' | 'omlx ls' | 'omlx show' | 'omlx rm' | 'omlx ps' | 'omlx load' | 'omlx unload' | 'omlx pin' | 'omlx unpin' | 'omlx requests' | 'omlx cancel' | 'omlx cache' | 'omlx cache stats' | 'omlx cache ls' | 'omlx cache prune' | 'omlx cache verify' | 'omlx cache clear' | 'omlx cache pin' | 'omlx cache unpin' | 'omlx cache pins' | 'omlx cache warm' | 'omlx cache export' | 'omlx cache import' | 'omlx cache path' | 'omlx start' | 'omlx stop' | 'omlx restart' | 'omlx status' | 'omlx top' | 'omlx logs' | 'omlx serve' | 'omlx service' | 'omlx service disable' | 'omlx service enable' | 'omlx service logs' | 'omlx service status' | 'omlx config' | 'omlx config get' | 'omlx config path' | 'omlx config reload' | 'omlx config set' | 'omlx doctor' | 'omlx completion' | 'omlx self' | 'omlx self install-shim' | 'omlx self path' | 'omlx self uninstall' | 'omlx help') path="$path $word" ;;
+            'omlx run' | 'omlx pull' | 'omlx ls' | 'omlx show' | 'omlx rm' | 'omlx ps' | 'omlx load' | 'omlx unload' | 'omlx pin' | 'omlx unpin' | 'omlx requests' | 'omlx cancel' | 'omlx cache' | 'omlx cache stats' | 'omlx cache ls' | 'omlx cache prune' | 'omlx cache verify' | 'omlx cache clear' | 'omlx cache pin' | 'omlx cache unpin' | 'omlx cache pins' | 'omlx cache warm' | 'omlx cache export' | 'omlx cache import' | 'omlx cache path' | 'omlx start' | 'omlx stop' | 'omlx restart' | 'omlx status' | 'omlx top' | 'omlx logs' | 'omlx serve' | 'omlx service' | 'omlx service disable' | 'omlx service enable' | 'omlx service logs' | 'omlx service status' | 'omlx config' | 'omlx config get' | 'omlx config path' | 'omlx config reload' | 'omlx config set' | 'omlx key' | 'omlx key create' | 'omlx key ls' | 'omlx key rm' | 'omlx doctor' | 'omlx completion' | 'omlx self' | 'omlx self install-shim' | 'omlx self path' | 'omlx self uninstall' | 'omlx help') path="$path $word" ;;
             *) place=$((place + 1)) ;;
             esac
         elif [[ $word == -- ]]; then
             plain=1
         else
             case "$path $word" in
-            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx top --port' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines') option=$word ;;
+            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx top --port' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines' | 'omlx key create --scope' | 'omlx key create --priority') option=$word ;;
             esac
         fi
     done

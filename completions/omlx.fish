@@ -23,24 +23,30 @@ function __omlx_value # COMMAND PLACE: prints what is written there
         case 'omlx serve --paged-ssd-cache-dir'
             __fish_complete_directories (commandline -ct)
         case 'omlx config get 1' 'omlx config set 1'
-            printf '%s\n' 'cache.cold_max_size' 'cache.dir' 'cache.enabled' 'cache.fsync' 'cache.hot_max_size' 'cache.max_age' 'cache.max_model_share' 'cache.min_free' 'cache.write_budget' 'cache.write_policy' 'daemon.idle_exit' 'daemon.log_files' 'daemon.log_level' 'daemon.log_size' 'daemon.service' 'daemon.start_timeout' 'daemon.stop_timeout' 'health.restart_after' 'health.stuck_after' 'hub.endpoint' 'memory.limit' 'memory.reserve' 'model.context_limit' 'model.default' 'model.load_timeout' 'model.min_residency' 'model.ttl' 'scheduler.max_queued' 'scheduler.max_running' 'scheduler.stall_target' 'server.allowed_hosts' 'server.api_key' 'server.host' 'server.keep_alive' 'server.max_body' 'server.port'
+            printf '%s\n' 'anthropic.client_window' 'anthropic.default' 'anthropic.haiku' 'anthropic.opus' 'anthropic.sonnet' 'cache.cold_max_size' 'cache.dir' 'cache.enabled' 'cache.fsync' 'cache.hot_max_size' 'cache.max_age' 'cache.max_model_share' 'cache.min_free' 'cache.write_budget' 'cache.write_policy' 'daemon.idle_exit' 'daemon.log_files' 'daemon.log_level' 'daemon.log_size' 'daemon.service' 'daemon.start_timeout' 'daemon.stop_timeout' 'health.restart_after' 'health.stuck_after' 'hub.endpoint' 'memory.limit' 'memory.reserve' 'model.context_limit' 'model.default' 'model.load_timeout' 'model.min_residency' 'model.ttl' 'scheduler.max_queued' 'scheduler.max_running' 'scheduler.stall_target' 'server.allowed_hosts' 'server.api_key' 'server.host' 'server.keep_alive' 'server.max_body' 'server.port'
+        case 'omlx key create --scope'
+            printf '%s\n' 'inference' 'control'
+        case 'omlx key create --priority'
+            printf '%s\n' 'interactive' 'normal' 'batch'
         case 'omlx completion 1'
             printf '%s\n' 'bash' 'zsh' 'fish'
         case 'omlx help 1' 'omlx help 2' 'omlx help 3' 'omlx help 4' 'omlx help 5' 'omlx help 6' 'omlx help 7' 'omlx help 8' 'omlx help 9' 'omlx help ??'
-            printf '%s\n' 'run' 'pull' 'ls' 'show' 'rm' 'ps' 'load' 'unload' 'pin' 'unpin' 'requests' 'cancel' 'cache' 'start' 'stop' 'restart' 'status' 'top' 'logs' 'serve' 'service' 'config' 'doctor' 'completion' 'self' 'help' 'exit-codes'
+            printf '%s\n' 'run' 'pull' 'ls' 'show' 'rm' 'ps' 'load' 'unload' 'pin' 'unpin' 'requests' 'cancel' 'cache' 'start' 'stop' 'restart' 'status' 'top' 'logs' 'serve' 'service' 'config' 'key' 'doctor' 'completion' 'self' 'help' 'exit-codes'
     end
 end
 
 function __omlx_below # COMMAND: prints its commands
     switch $argv[1]
         case 'omlx'
-            printf '%s\n' 'run	Ask a model once, or chat with it.' 'pull	Fetch or import a model.' 'ls	List the models on disk.' 'show	Show one model in detail.' 'rm	Delete models.' 'ps	List the models in memory.' 'load	Load a model now.' 'unload	Unload a model.' 'pin	Keep a model in memory, across restarts.' 'unpin	Let go of a pinned model.' 'requests	List the requests that run or wait.' 'cancel	Cancel requests.' 'cache	Look at the KV cache, prune, check, pin and move it.' 'start	Start the daemon.' 'stop	Stop the daemon.' 'restart	Stop the daemon and start it again.' 'status	Show the daemon, its address and its memory.' 'top	Watch the daemon live.' 'logs	Print the daemon\'s log.' 'serve	Run the daemon in the foreground.' 'service	Start the daemon at login, or on demand alone.' 'config	Show or change the settings.' 'doctor	Check this installation and say how to mend it.' 'completion	Print the shell\'s completion script.' 'self	Show where this installation is, put it on the PATH, remove it.' 'help	Explain a command, or what exit codes mean.'
+            printf '%s\n' 'run	Ask a model once, or chat with it.' 'pull	Fetch or import a model.' 'ls	List the models on disk.' 'show	Show one model in detail.' 'rm	Delete models.' 'ps	List the models in memory.' 'load	Load a model now.' 'unload	Unload a model.' 'pin	Keep a model in memory, across restarts.' 'unpin	Let go of a pinned model.' 'requests	List the requests that run or wait.' 'cancel	Cancel requests.' 'cache	Look at the KV cache, prune, check, pin and move it.' 'start	Start the daemon.' 'stop	Stop the daemon.' 'restart	Stop the daemon and start it again.' 'status	Show the daemon, its address and its memory.' 'top	Watch the daemon live.' 'logs	Print the daemon\'s log.' 'serve	Run the daemon in the foreground.' 'service	Start the daemon at login, or on demand alone.' 'config	Show or change the settings.' 'key	Hand out and withdraw API keys.' 'doctor	Check this installation and say how to mend it.' 'completion	Print the shell\'s completion script.' 'self	Show where this installation is, put it on the PATH, remove it.' 'help	Explain a command, or what exit codes mean.'
         case 'omlx cache'
             printf '%s\n' 'stats	Show what the cache holds, may hold and saved.' 'ls	List what is stored, by model.' 'prune	Remove blocks by age, size, model or use.' 'verify	Check stored blocks.' 'clear	Remove everything that is not pinned.' 'pin	Keep a system prompt ready for good.' 'unpin	Let a pinned prompt go.' 'pins	List the pinned prompts.' 'warm	Compute and store a prompt now.' 'export	Write a model\'s blocks to an archive.' 'import	Take the blocks of an archive.' 'path	Print where the cache lies.'
         case 'omlx service'
             printf '%s\n' 'disable	Start the daemon on demand alone; one that runs now goes on.' 'enable	Start the daemon at login from now on, and again after a crash.' 'logs	Print what the daemon said outside its own log: why it did not start, or how it crashed.' 'status	Show what the service manager knows of the daemon; nothing is started.'
         case 'omlx config'
             printf '%s\n' 'get	Print one setting, or all of them, defaults included.' 'path	Print where the settings are.' 'reload	Have the running daemon read config.toml again.' 'set	Change one setting; lists are written with commas.'
+        case 'omlx key'
+            printf '%s\n' 'create	Make a key and print it, once: nothing can tell it again.' 'ls	List the keys: their names and what they may do, never the keys.' 'rm	Withdraw keys; whoever uses one is refused from now on.'
         case 'omlx self'
             printf '%s\n' 'install-shim	Write ~/.omlx/bin/omlx, which runs this installation; for those that no package manager put on the PATH.' 'path	Show where the program, its home, models, cache and logs are; nothing is started.' 'uninstall	Stop the daemon and remove its service, the shim, logs and state; models, cache and settings stay.'
     end
@@ -134,6 +140,14 @@ function __omlx_options # COMMAND: prints its options
             printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx config set'
             printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
+        case 'omlx key'
+            printf '%s\n' '-h	Show this message and exit.' '--help	Show this message and exit.'
+        case 'omlx key create'
+            printf '%s\n' '--scope	Ask for answers, or act on the daemon besides (load, unload, prune, stop).' '--priority	Class of its requests that name none.' '--share-cache	Use the cached prefixes of everybody who has no key, and let them use its.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
+        case 'omlx key ls'
+            printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
+        case 'omlx key rm'
+            printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx doctor'
             printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx completion'
@@ -163,7 +177,7 @@ function __omlx_complete
             set option
         else if test -n "$plain"; or not string match -q -- '-*' $word
             switch "$path $word"
-                case 'omlx run' 'omlx pull' 'omlx ls' 'omlx show' 'omlx rm' 'omlx ps' 'omlx load' 'omlx unload' 'omlx pin' 'omlx unpin' 'omlx requests' 'omlx cancel' 'omlx cache' 'omlx cache stats' 'omlx cache ls' 'omlx cache prune' 'omlx cache verify' 'omlx cache clear' 'omlx cache pin' 'omlx cache unpin' 'omlx cache pins' 'omlx cache warm' 'omlx cache export' 'omlx cache import' 'omlx cache path' 'omlx start' 'omlx stop' 'omlx restart' 'omlx status' 'omlx top' 'omlx logs' 'omlx serve' 'omlx service' 'omlx service disable' 'omlx service enable' 'omlx service logs' 'omlx service status' 'omlx config' 'omlx config get' 'omlx config path' 'omlx config reload' 'omlx config set' 'omlx doctor' 'omlx completion' 'omlx self' 'omlx self install-shim' 'omlx self path' 'omlx self uninstall' 'omlx help'
+                case 'omlx run' 'omlx pull' 'omlx ls' 'omlx show' 'omlx rm' 'omlx ps' 'omlx load' 'omlx unload' 'omlx pin' 'omlx unpin' 'omlx requests' 'omlx cancel' 'omlx cache' 'omlx cache stats' 'omlx cache ls' 'omlx cache prune' 'omlx cache verify' 'omlx cache clear' 'omlx cache pin' 'omlx cache unpin' 'omlx cache pins' 'omlx cache warm' 'omlx cache export' 'omlx cache import' 'omlx cache path' 'omlx start' 'omlx stop' 'omlx restart' 'omlx status' 'omlx top' 'omlx logs' 'omlx serve' 'omlx service' 'omlx service disable' 'omlx service enable' 'omlx service logs' 'omlx service status' 'omlx config' 'omlx config get' 'omlx config path' 'omlx config reload' 'omlx config set' 'omlx key' 'omlx key create' 'omlx key ls' 'omlx key rm' 'omlx doctor' 'omlx completion' 'omlx self' 'omlx self install-shim' 'omlx self path' 'omlx self uninstall' 'omlx help'
                     set path "$path $word"
                 case '*'
                     set place (math $place + 1)
@@ -172,7 +186,7 @@ function __omlx_complete
             set plain yes
         else
             switch "$path $word"
-                case 'omlx run --system' 'omlx run -t' 'omlx run --temperature' 'omlx run --top-p' 'omlx run --top-k' 'omlx run --min-p' 'omlx run -n' 'omlx run --max-tokens' 'omlx run --seed' 'omlx run --stop' 'omlx run --ttl' 'omlx run --keep-alive' 'omlx pull --as' 'omlx load --ttl' 'omlx load --keep-alive' 'omlx cache ls --model' 'omlx cache prune --older-than' 'omlx cache prune --larger-than' 'omlx cache prune --model' 'omlx cache verify --sample' 'omlx cache clear --model' 'omlx cache pin --system' 'omlx cache pin --model' 'omlx cache warm --model' 'omlx stop --timeout' 'omlx restart --timeout' 'omlx status --bar' 'omlx top --interval' 'omlx top --port' 'omlx logs -n' 'omlx logs --lines' 'omlx serve --host' 'omlx serve --port' 'omlx serve --paged-ssd-cache-dir' 'omlx serve --paged-ssd-cache-max-size' 'omlx serve --hot-cache-max-size' 'omlx service logs -n' 'omlx service logs --lines'
+                case 'omlx run --system' 'omlx run -t' 'omlx run --temperature' 'omlx run --top-p' 'omlx run --top-k' 'omlx run --min-p' 'omlx run -n' 'omlx run --max-tokens' 'omlx run --seed' 'omlx run --stop' 'omlx run --ttl' 'omlx run --keep-alive' 'omlx pull --as' 'omlx load --ttl' 'omlx load --keep-alive' 'omlx cache ls --model' 'omlx cache prune --older-than' 'omlx cache prune --larger-than' 'omlx cache prune --model' 'omlx cache verify --sample' 'omlx cache clear --model' 'omlx cache pin --system' 'omlx cache pin --model' 'omlx cache warm --model' 'omlx stop --timeout' 'omlx restart --timeout' 'omlx status --bar' 'omlx top --interval' 'omlx top --port' 'omlx logs -n' 'omlx logs --lines' 'omlx serve --host' 'omlx serve --port' 'omlx serve --paged-ssd-cache-dir' 'omlx serve --paged-ssd-cache-max-size' 'omlx serve --hot-cache-max-size' 'omlx service logs -n' 'omlx service logs --lines' 'omlx key create --scope' 'omlx key create --priority'
                     set option $word
             end
         end

@@ -80,6 +80,11 @@ def digest_of(key: bytes) -> str:
     return hashlib.sha256(key).hexdigest()
 
 
+def exist(path: Path) -> bool:
+    """Return whether a key was handed out. Raises OmlxError(INVALID_CONFIG)."""
+    return bool(read(path).keys)
+
+
 def read(path: Path) -> KeyFile:
     """Return the keys at `path`, none where there is no such file. Raises OmlxError(INVALID_CONFIG)."""
     try:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from omlx_cli.contract import keys
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import ServerSettings, Settings
 from omlx_cli.contract.units import parse_duration_s
@@ -44,7 +45,7 @@ class Job:
         return cls(
             arguments=tuple(_command()),
             environment=_environment(paths, environ),
-            listen=_listen(settings.server),
+            listen=_listen(settings.server, paths),
             start_s=_seconds(settings.daemon.start_timeout),
             stop_s=_seconds(settings.daemon.stop_timeout) + _STOP_MARGIN_S,
             log=paths.boot_log,
@@ -79,14 +80,14 @@ def _environment(paths: Paths, environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _listen(server: ServerSettings) -> tuple[str, int] | None:
+def _listen(server: ServerSettings, paths: Paths) -> tuple[str, int] | None:
     host = "127.0.0.1" if server.host == "localhost" else server.host
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return None
     # Without a key the daemon would refuse to serve an open address, on every connection anew.
-    if not server.port or not (address.is_loopback or server.api_key):
+    if not server.port or not (address.is_loopback or server.api_key or server.keys or keys.exist(paths.keys)):
         return None
     return host, server.port
 

@@ -116,7 +116,7 @@ def test_an_open_daemon_does_not_lose_its_key(home: Home) -> None:
     home.configure('[server]\nport = 0\nhost = "0.0.0.0"\n')
     status, reply = home.call("POST", routes.RELOAD, {})
     assert (status, reply["error"]["code"]) == (400, "invalid_config")
-    assert "server.api_key is not set" in reply["error"]["message"]
+    assert "there is no API key" in reply["error"]["message"]
 
 
 def test_a_closed_terminal_ends_a_daemon_in_the_foreground(home: Home) -> None:

@@ -82,7 +82,7 @@ def test_the_build_and_the_command_run_for_real(tmp_path: Path) -> None:
 
     refused = omlx(*entry, *arguments)
     assert refused.returncode != 0
-    assert "server.api_key is not set" in refused.stderr
+    assert "there is no API key" in refused.stderr
     assert "Traceback" not in refused.stderr
     for key, value in (("server.api_key", "secret"), ("server.port", str(free_port()))):
         assert omlx(*entry, "config", "set", key, value).returncode == 0
