@@ -32,6 +32,7 @@ from omlx_daemon.live.journal import Log
 from omlx_daemon.models.namespaces import Namespaces
 from omlx_daemon.models.puller import Puller
 from omlx_daemon.models.registry import Registry
+from omlx_daemon.models.served import ServedNames
 from omlx_daemon.models.service import ModelService
 from omlx_daemon.pool.memory.system import SystemMemory
 from omlx_daemon.pool.pool import Pool
@@ -109,6 +110,7 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
         cache=admin,
         requests=pool,
         watching=hub,
+        names=ServedNames(registry, options, lambda: live.current),
         handed_out=HandedOut(paths.keys),
     )
     return Parts(app, daemon, pool, registry, models, cache, hub)

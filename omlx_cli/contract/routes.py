@@ -38,6 +38,8 @@ METRICS = "/metrics"
 OPENAI_MODELS = "/v1/models"
 CHAT_COMPLETIONS = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
+MESSAGES = "/v1/messages"
+COUNT_TOKENS = "/v1/messages/count_tokens"
 
 STREAM_TYPE = "application/x-ndjson"
 """Media type of streamed control replies: one JSON object a line."""

@@ -12,13 +12,15 @@ from omlx_cli.contract.settings import Settings
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 from omlx_daemon.api import cache as cache_routes
 from omlx_daemon.api import control, errors, events, health, metrics, openapi
+from omlx_daemon.api import models as model_routes
 from omlx_daemon.api import requests as request_routes
 from omlx_daemon.api import rules as rule_routes
+from omlx_daemon.api.anthropic import routes as anthropic_routes
 from omlx_daemon.api.caller import caller_of
 from omlx_daemon.api.guard import Guard, json_only
 from omlx_daemon.api.openai import routes as openai_routes
 from omlx_daemon.api.trace import Trace
-from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Requests, Rules, Slots, Watching
+from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Names, Requests, Rules, Slots, Watching
 
 
 def create_app(
@@ -32,6 +34,7 @@ def create_app(
     cache: CacheAdmin,
     requests: Requests,
     watching: Watching,
+    names: Names,
 ) -> Litestar:
     """Return the application: access is decided and every response named before a route is looked up.
 
@@ -39,7 +42,9 @@ def create_app(
     """
     app = Litestar(
         route_handlers=[
+            model_routes.router(),
             openai_routes.router(),
+            anthropic_routes.router(),
             control.router(),
             events.router(),
             request_routes.router(),
@@ -56,6 +61,7 @@ def create_app(
             "cache": _always(cache),
             "requests": _always(requests),
             "watching": _always(watching),
+            "names": _always(names),
             "rules": _always(rules),
             "caller": Provide(caller_of, sync_to_thread=False),
             "keep_alive_s": Provide(lambda: parse_duration_s(current().server.keep_alive), sync_to_thread=False),

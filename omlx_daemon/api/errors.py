@@ -1,4 +1,4 @@
-"""Every failure as a reply: OpenAI's envelope under `/v1/`, the contract's `ErrorReply` elsewhere."""
+"""Every failure as a reply: OpenAI's or Anthropic's envelope under `/v1/`, the contract's `ErrorReply` elsewhere."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.types import ExceptionHandlersMap, Scope
 
 from omlx_cli.contract.errors import MEANINGS, Code, ErrorBody, ErrorReply, OmlxError
+from omlx_daemon.api.anthropic import errors as anthropic
 from omlx_daemon.api.trace import client_left, request_id
 from omlx_daemon.core.entries import about
 
 OPENAI_PREFIX = "/v1/"
+_JSON = MediaType.JSON
 
 log = logging.getLogger(__name__)
 
@@ -111,13 +113,14 @@ def internal(scope: Scope, error: Exception) -> ErrorBody:
 
 def response(scope: Scope, body: ErrorBody, status: int = 0, extra: dict[str, str] | None = None) -> Response[Any]:
     """Return the reply for `body` in the dialect of the request's path; `status` 0 is the code's own."""
-    openai = scope["path"].startswith(OPENAI_PREFIX)
-    return Response(
-        content=openai_reply(body) if openai else ErrorReply(body),
-        status_code=status or MEANINGS[body.code].http_status,
-        headers={**headers(body), **(extra or {})},
-        media_type=MediaType.JSON,
-    )
+    told = {**headers(body), **(extra or {})}
+    if anthropic.speaks(scope):
+        status = status or anthropic.status_of(body)
+        content: msgspec.Struct = anthropic.reply(body, status, request_id(scope))
+        told |= anthropic.headers(body)
+    else:
+        content = openai_reply(body) if scope["path"].startswith(OPENAI_PREFIX) else ErrorReply(body)
+    return Response(content, status_code=status or MEANINGS[body.code].http_status, headers=told, media_type=_JSON)
 
 
 def _on_omlx_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

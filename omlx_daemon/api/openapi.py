@@ -12,6 +12,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from omlx_cli import __version__
 from omlx_cli.contract import api, cache, live, routes
 from omlx_cli.contract.errors import ErrorReply
+from omlx_daemon.api.anthropic import replies as anthropic_replies
+from omlx_daemon.api.anthropic import schema as anthropic_schema
 from omlx_daemon.api.errors import OpenAIErrorReply
 from omlx_daemon.api.openai import replies, schema
 from omlx_daemon.api.streaming import EVENT_STREAM_TYPE
@@ -27,6 +29,13 @@ _TYPES = (
     replies.Completion,
     replies.ModelList,
     OpenAIErrorReply,
+    anthropic_schema.MessagesBody,
+    anthropic_schema.CountTokensBody,
+    anthropic_replies.AnthropicMessage,
+    anthropic_replies.CountReply,
+    anthropic_replies.ModelPage,
+    anthropic_replies.ModelInfoReply,
+    anthropic_replies.AnthropicErrorReply,
     ErrorReply,
     api.Health,
     api.Status,
@@ -76,7 +85,7 @@ class _Document(JsonRenderPlugin):
         if not self._document:
             _, components = msgspec.json.schema_components(_TYPES, schema_hook=_any, ref_template=_REFERENCE)
             openapi_schema["components"]["schemas"] = components
-            for path in (routes.CHAT_COMPLETIONS, routes.COMPLETIONS):
+            for path in (routes.CHAT_COMPLETIONS, routes.COMPLETIONS, routes.MESSAGES):
                 answers = openapi_schema["paths"][path]["post"]["responses"]["200"]["content"]
                 answers[EVENT_STREAM_TYPE] = {"schema": _EVENT}
             self._document = msgspec.json.encode(openapi_schema)

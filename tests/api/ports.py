@@ -44,6 +44,7 @@ from omlx_daemon.core.events import (
     ToolCall,
     Usage,
 )
+from omlx_daemon.core.models import Served
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, TextPrompt, TokenPrompt
 
 WORDS = ("The", " sky", " is", " blue", ".")
@@ -229,6 +230,17 @@ async def _thinking(request: GenerationRequest) -> AsyncIterator[Event]:
     yield ToolCall(id="call_1", name="look", arguments='{"at":"sky"}')
     yield ToolCall(id="call_2", name="think", arguments="{}")
     yield Finished(reason=FinishReason.TOOL_CALLS, usage=Usage(completion_tokens=9, reasoning_tokens=2))
+
+
+class PlainNames:
+    """Every model answers to its own name; `windows` says what clients believe of some."""
+
+    def __init__(self) -> None:
+        self.windows: dict[str, Served] = {}
+
+    async def served(self, name: str) -> Served:
+        """Return the model."""
+        return self.windows.get(name) or Served(name=name)
 
 
 class ShelfModels:

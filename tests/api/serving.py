@@ -17,15 +17,15 @@ import uvicorn
 from omlx_cli.contract.live import LiveCache
 from omlx_cli.contract.settings import ServerSettings, Settings
 from omlx_daemon.api.app import create_app
+from omlx_daemon.api.keyring import HandedOut
 from omlx_daemon.canonical.chosen import ChosenRules
 from omlx_daemon.core.errors import model_not_found
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
-from omlx_daemon.api.keyring import HandedOut
 from omlx_daemon.live.hub import Hub
 from omlx_daemon.live.journal import Log
 from tests.api.cache_port import PlainCache
-from tests.api.ports import OneSlot, ScriptedInference, ShelfModels, StillDaemon, TwoRequests
+from tests.api.ports import OneSlot, PlainNames, ScriptedInference, ShelfModels, StillDaemon, TwoRequests
 
 JSON = {"content-type": "application/json"}
 
@@ -39,6 +39,7 @@ class Served:
         self.slots = OneSlot()
         self.daemon = StillDaemon()
         self.live = TwoRequests()
+        self.names = PlainNames()
         self.cache = PlainCache()
         self.rules = ChosenRules(Settings, Options(), _no_model)
         self.settings = settings
@@ -110,6 +111,7 @@ def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator
         cache=served.cache,
         requests=served.live,
         watching=hub,
+        names=served.names,
         rules=served.rules,
         handed_out=HandedOut(served.keys_path),
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from litestar import Router, get, post
+from litestar import Router, post
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import FromPath, JSONBody
+from litestar.params import JSONBody
 from litestar.types import ASGIApp
 
 from omlx_cli.contract import routes
@@ -16,10 +16,9 @@ from omlx_daemon.api.caller import Caller
 from omlx_daemon.api.errors import OPENAI_ERRORS
 from omlx_daemon.api.openai.answer import CHAT, TEXT, Answer
 from omlx_daemon.api.openai.convert import chat_job, completion_job
-from omlx_daemon.api.openai.models import model_list, model_reply
-from omlx_daemon.api.openai.replies import ChatCompletion, Completion, ModelList, ModelReply
+from omlx_daemon.api.openai.replies import ChatCompletion, Completion
 from omlx_daemon.api.openai.schema import NOT_SUPPORTED_YET, ChatCompletionBody, CompletionBody
-from omlx_daemon.core.ports import Inference, Models
+from omlx_daemon.core.ports import Inference
 
 T = TypeVar("T")
 
@@ -33,19 +32,6 @@ class OpenAIBody(StrictBody[T], Generic[T]):
 def _answers(reply: type) -> dict[int, ResponseSpec]:
     whole = ResponseSpec(reply, generate_examples=False, description="The whole answer, or a stream of chunks")
     return {200: whole, **OPENAI_ERRORS}
-
-
-@get(routes.OPENAI_MODELS, responses=OPENAI_ERRORS)
-async def list_models(models: NamedDependency[Models]) -> ModelList:
-    """List the models that can be loaded."""
-    return model_list(await models.list())
-
-
-@get(f"{routes.OPENAI_MODELS}/{{model_id:path}}", responses=OPENAI_ERRORS)
-async def get_model(model_id: FromPath[str], models: NamedDependency[Models]) -> ModelReply:
-    """Describe one model; its name may contain slashes."""
-    detail = await models.show(model_id.removeprefix("/"))
-    return model_reply(detail.model)
 
 
 @post(routes.CHAT_COMPLETIONS, status_code=200, dto=OpenAIBody[ChatCompletionBody], responses=_answers(ChatCompletion))
@@ -71,5 +57,5 @@ async def completions(
 
 
 def router() -> Router:
-    """Return the routes of this dialect; `inference`, `models`, `caller` and `keep_alive_s` are injected."""
-    return Router("/", route_handlers=[list_models, get_model, chat_completions, completions], tags=["openai"])
+    """Return the routes of this dialect; `inference`, `caller` and `keep_alive_s` are injected."""
+    return Router("/", route_handlers=[chat_completions, completions], tags=["openai"])

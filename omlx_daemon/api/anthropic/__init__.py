@@ -1,0 +1,1 @@
+"""Anthropic's dialect: bodies to generation requests, events to messages. Pure but for `answer`, `count`, `routes`."""

@@ -1,0 +1,132 @@
+"""Bodies to generation requests."""
+
+from __future__ import annotations
+
+import msgspec
+
+from omlx_daemon.api.anthropic import schema
+from omlx_daemon.api.anthropic.prompt import chat_prompt
+from omlx_daemon.api.anthropic.schema import MAX_SEED, MessagesBody, PromptBody, ThinkingEnabled
+from omlx_daemon.api.anthropic.usage import Scale
+from omlx_daemon.api.caller import Caller
+from omlx_daemon.api.extras import invalid, terms
+from omlx_daemon.api.trace import PREFIX as REQUEST_PREFIX
+from omlx_daemon.core.models import Served
+from omlx_daemon.core.requests import (
+    GenerationRequest,
+    ReasoningOptions,
+    ResponseFormat,
+    Sampling,
+    ToolChoice,
+    ToolMode,
+)
+
+PREFIX = "msg_"
+_HIGHEST = {"xhigh": "high", "max": "high"}
+"""Efforts that no local model tells from the highest it knows."""
+_NO_BUDGET = "thinking.budget_tokens is not enforced; max_tokens bounds reasoning and answer together"
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request's message. `model` is the name that it was asked for under."""
+
+    id: str
+    model: str
+    request: GenerationRequest
+    scale: Scale
+    stream: bool = False
+    omits_thinking: bool = False
+    manages_context: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def message_job(body: MessagesBody, caller: Caller, served: Served) -> Job:
+    """Return the generation of a message. Raises OmlxError(INVALID_REQUEST)."""
+    request = msgspec.structs.replace(_request(body, caller, served), sampling=_sampling(body))
+    if body.max_tokens == 0:
+        request = msgspec.structs.replace(request, cache=msgspec.structs.replace(request.cache, warm=True))
+    thinking = body.thinking
+    budget = isinstance(thinking, ThinkingEnabled) and thinking.budget_tokens is not None
+    return Job(
+        id=PREFIX + caller.request_id.removeprefix(REQUEST_PREFIX),
+        model=body.model,
+        request=request,
+        scale=_scale(served),
+        stream=bool(body.stream),
+        omits_thinking=getattr(thinking, "display", None) == "omitted",
+        manages_context=body.context_management is not None,
+        warnings=(_NO_BUDGET,) if budget else (),
+    )
+
+
+def count_job(body: PromptBody, caller: Caller, served: Served) -> Job:
+    """Return the count of a prompt's tokens. Raises OmlxError(INVALID_REQUEST)."""
+    request = msgspec.structs.replace(_request(body, caller, served), count_only=True)
+    return Job(id=request.id, model=body.model, request=request, scale=_scale(served))
+
+
+def _request(body: PromptBody, caller: Caller, served: Served) -> GenerationRequest:
+    agreed = terms(body, caller)
+    user = body.metadata.user_id if body.metadata else None
+    return GenerationRequest(
+        id=f"{caller.request_id}.0",
+        model=served.name,
+        prompt=chat_prompt(body),
+        cache=agreed.cache,
+        priority=agreed.priority,
+        deadline_s=agreed.deadline_s,
+        keep_alive_s=agreed.keep_alive_s,
+        client=caller.name or user or caller.peer,
+        tool_choice=_tool_choice(body),
+        response_format=_response_format(body),
+        reasoning=_reasoning(body),
+    )
+
+
+def _sampling(body: MessagesBody) -> Sampling:
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p or None,
+        top_k=1 if body.top_p == 0 else body.top_k,
+        min_p=body.min_p,
+        repetition_penalty=body.repetition_penalty,
+        seed=None if body.seed is None else body.seed & MAX_SEED,
+        stop=tuple(body.stop_sequences or ()),
+        max_tokens=body.max_tokens or None,
+    )
+
+
+def _tool_choice(body: PromptBody) -> ToolChoice:
+    choice = body.tool_choice
+    if choice is None:
+        return ToolChoice()
+    if not body.tools and not isinstance(choice, schema.NoChoice):
+        raise invalid("tool_choice", "there are no tools to choose from")
+    match choice:
+        case schema.AutoChoice():
+            return ToolChoice(parallel=not choice.disable_parallel_tool_use)
+        case schema.AnyChoice():
+            return ToolChoice(mode=ToolMode.REQUIRED, parallel=not choice.disable_parallel_tool_use)
+        case schema.NamedChoice():
+            if choice.name not in {tool.name for tool in body.tools or ()}:
+                raise invalid("tool_choice.name", f"no tool is called {choice.name!r}")
+            parallel = not choice.disable_parallel_tool_use
+            return ToolChoice(mode=ToolMode.NAMED, name=choice.name, parallel=parallel)
+        case _:
+            return ToolChoice(mode=ToolMode.NONE)
+
+
+def _response_format(body: PromptBody) -> ResponseFormat | None:
+    asked = (body.output_config.format if body.output_config else None) or body.output_format
+    return ResponseFormat(schema=asked.schema) if asked else None
+
+
+def _reasoning(body: PromptBody) -> ReasoningOptions:
+    """Return what is wanted of reasoning: none where it is not asked for, as Anthropic's clients expect."""
+    effort = (body.output_config.effort if body.output_config else None) or ""
+    enabled = body.thinking is not None and not isinstance(body.thinking, schema.ThinkingDisabled)
+    return ReasoningOptions(enabled=enabled, effort=_HIGHEST.get(effort, effort))
+
+
+def _scale(served: Served) -> Scale:
+    return Scale(window_tokens=served.client_window_tokens, context_tokens=served.context_tokens)
