@@ -65,6 +65,8 @@ def _other_version(home: str) -> bool:
         return False
     try:
         return f'"version":"{__version__}"'.encode() not in os.read(file, 65536).replace(b" ", b"")
+    except OSError:
+        return True
     finally:
         os.close(file)
 

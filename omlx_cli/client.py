@@ -86,7 +86,7 @@ class _Translated:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Unreachable):
-            raise not_running() from error
+            raise _unreachable(error.__cause__) from error
         if isinstance(error, Silent):
             raise _silent() from error
         if isinstance(error, Interrupted):
@@ -98,6 +98,15 @@ class _Translated:
 def not_running() -> OmlxError:
     """Return the error for a daemon that is not there."""
     return OmlxError(Code.DAEMON_UNREACHABLE, "the daemon is not running", "omlx start  starts it")
+
+
+def _unreachable(cause: BaseException | None) -> OmlxError:
+    """Return the error for a daemon that does not run, or that may not be spoken to."""
+    if isinstance(cause, PermissionError):
+        from omlx_cli.contract import storage
+
+        return storage.unusable(cause, "the daemon's socket may not be used")
+    return not_running()
 
 
 def _silent() -> OmlxError:

@@ -16,7 +16,7 @@ _RECEIVE_BYTES = 65536
 
 
 class Unreachable(Exception):
-    """Nobody listens on the socket."""
+    """Nobody listens on the socket; its cause is the system's own error."""
 
 
 class Interrupted(Exception):

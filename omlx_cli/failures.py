@@ -38,7 +38,11 @@ def _translate(error: BaseException) -> OmlxError:
     if isinstance(error, click.ClickException):
         return OmlxError(Code.INTERNAL, _plain(error.format_message()))
     if isinstance(error, OSError):
-        return OmlxError(Code.INTERNAL, _os_message(error))
+        from omlx_cli.contract import storage
+
+        return OmlxError(
+            Code.INTERNAL, _os_message(error), storage.advice(error) if error.errno in storage.KNOWN else ""
+        )
     return OmlxError(
         Code.INTERNAL, f"internal: {type(error).__name__}: {error}", "set OMLX_DEBUG=1 to see where; omlx logs"
     )

@@ -50,6 +50,7 @@ class Code(StrEnum):
     CANCELLED = "cancelled"
     TIMEOUT = "timeout"
     DAEMON_UNREACHABLE = "daemon_unreachable"
+    HOME_UNUSABLE = "home_unusable"
     NOT_READY = "not_ready"
     PORT_IN_USE = "port_in_use"
     ALREADY_RUNNING = "already_running"
@@ -93,6 +94,7 @@ MEANINGS: dict[Code, Meaning] = {
     Code.CANCELLED: Meaning(499, Exit.INTERRUPTED),
     Code.TIMEOUT: Meaning(504, Exit.FAILURE),
     Code.DAEMON_UNREACHABLE: Meaning(503, Exit.UNREACHABLE),
+    Code.HOME_UNUSABLE: Meaning(503, Exit.UNREACHABLE),
     Code.NOT_READY: Meaning(503, Exit.NOT_READY),
     Code.PORT_IN_USE: Meaning(503, Exit.FAILURE),
     Code.ALREADY_RUNNING: Meaning(409, Exit.FAILURE),
