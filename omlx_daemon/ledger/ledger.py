@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.core.clock import SteadyClock
 from omlx_daemon.ledger.administration import Administration
 from omlx_daemon.ledger.disk import Disk, StatVfs
 from omlx_daemon.ledger.policy import Policy
@@ -18,17 +18,17 @@ class Ledger(Administration):
 
     @classmethod
     def open(
-        cls, root: Path, policy: Policy, *, clock: Callable[[], float] = time.time, statvfs: StatVfs = os.statvfs
+        cls, root: Path, policy: Policy, *, clock: Callable[[], float] | None = None, statvfs: StatVfs = os.statvfs
     ) -> Ledger:
         """Lock the cache directory, made where it is missing, and read its accounts from names and sizes.
 
-        Removes nothing yet but temporaries of dead writers; `maintain` does. Raises OmlxError where another process
-        holds the directory, or it cannot be used.
+        Removes nothing yet but temporaries of dead writers; `maintain` does. `clock` gives seconds since the epoch and
+        is steady where none is given. Raises OmlxError where another process holds the directory, or it cannot be used.
         """
         disk = Disk(root, statvfs)
         disk.open()
         try:
-            ledger = cls(disk, policy, clock)
+            ledger = cls(disk, policy, clock or SteadyClock())
             ledger._load()
         except OSError as error:
             disk.close()
