@@ -13,7 +13,7 @@ import msgspec
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
 
-_CACHE_FILES = (".lock", "CACHEDIR.TAG", "pins.json", "budget.json", ".tmp-*", "kv-v*")
+_CACHE_FILES = (".lock", "CACHEDIR.TAG", "pins.json*", "budget.json", ".tmp-*", "kv-v*")
 """What the cache keeps in its directory, which may be one that other things lie in too."""
 
 
@@ -54,7 +54,7 @@ def plan(paths: Paths, cache: Path, wanted: Wanted) -> Plan:
     own = [
         _part("shim", [paths.shim]),
         _part("logs", [paths.logs]),
-        _part("state", [paths.state, paths.chat_history]),
+        _part("state", [*paths.home.glob(f"{paths.state.name}*"), paths.chat_history]),
         _part("run files", [paths.run, *_outer_socket(paths)]),
     ]
     going = [*own, *(part for goes, part in optional if goes)]

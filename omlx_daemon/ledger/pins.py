@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from omlx_cli.contract.errors import Code, OmlxError
-from omlx_daemon.coldstore.documents import read_document, write_document
 from omlx_daemon.coldstore.layout import is_fingerprint
 from omlx_daemon.coldstore.names import HASH_BYTES, PARENT_BYTES
+from omlx_daemon.core import kept
 
 MAX_LABEL = 200
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,9 @@ class Pins:
     """Every pin, saved at each change."""
 
     def __init__(self, path: Path) -> None:
+        """Read the file, or its copy. Raises OSError where there is one that cannot be read."""
         self._path = path
-        self._pins = dict(_read(read_document(path)))
+        self._pins = self._found()
 
     def __len__(self) -> int:
         return len(self._pins)
@@ -71,11 +75,17 @@ class Pins:
 
         Raises OSError.
         """
-        found = dict(_read(read_document(self._path)))
+        found = self._found()
         if found or not self._pins:
             self._pins = found
         else:
             self._save(self._pins)
+
+    def _found(self) -> dict[str, Pin]:
+        document, trouble = kept.read(self._path)
+        if trouble:
+            _LOG.warning("%s", trouble)
+        return dict(_read(document))
 
     def _save(self, pins: dict[str, Pin]) -> None:
         rows = {
@@ -84,7 +94,7 @@ class Pins:
             }
             for label, pin in pins.items()
         }  # fmt: skip
-        write_document(self._path, {"pins": rows})
+        kept.write(self._path, {"pins": rows})
         self._pins = pins
 
 

@@ -7,9 +7,8 @@ import logging
 import math
 from pathlib import Path
 
-import msgspec
-
-from omlx_daemon.core import files
+from omlx_cli.contract import storage
+from omlx_daemon.core import kept
 
 FLUSH_S = 30.0
 """How long a counter may wait for its way to the disk."""
@@ -19,11 +18,18 @@ _log = logging.getLogger(__name__)
 
 
 class StateStore:
-    """Pins and counters. Written atomically; keys it does not know are kept, a file it cannot read is set aside."""
+    """Pins and counters. Written atomically; keys it does not know are kept, and so is a damaged file."""
 
     def __init__(self, path: Path) -> None:
+        """Read the file, or its copy. Raises OmlxError(HOME_UNUSABLE) where there is one that cannot be read."""
         self._path = path
-        self._content = _read(path)
+        try:
+            self._content, self._damage = kept.read(path)
+        except OSError as error:
+            raise storage.unusable(error, f"cannot read {path}") from error
+        if self._damage:
+            _log.warning("%s", self._damage)
+        self._unsaved = ""
         self._write_lock = asyncio.Lock()
         self._flush: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
@@ -40,11 +46,21 @@ class StateStore:
         count = self._content.get("requests_total")
         return count if isinstance(count, int) and count >= 0 else 0
 
+    @property
+    def troubles(self) -> tuple[str, ...]:
+        """What is wrong with the file, for people."""
+        return tuple(text for text in (self._damage, self._unsaved) if text)
+
     async def pin(self, name: str, pinned: bool) -> None:
-        """Remember whether `name` is pinned; on disk when it returns. Raises OSError."""
+        """Remember whether `name` is pinned; on disk when it returns. Raises OSError, and then nothing changed."""
+        before = self._content.get("pinned", [])
         names = [known for known in self.pinned if known != name]
         self._content["pinned"] = [*names, name] if pinned else names
-        await self.flush()
+        try:
+            await self.flush()
+        except OSError:
+            self._content["pinned"] = before
+            raise
 
     def ratio(self, key: str) -> float | None:
         """Return how a load's measure compared with its estimate the last time, None where it was not measured."""
@@ -71,8 +87,12 @@ class StateStore:
             self._flush.cancel()
             self._flush = None
         async with self._write_lock:
-            document = msgspec.json.format(msgspec.json.encode({"version": 1, **self._content}))
-            await asyncio.to_thread(files.replace, self._path, document + b"\n")
+            try:
+                await asyncio.to_thread(kept.write, self._path, {"version": 1, **self._content})
+            except OSError as error:
+                self._unsaved = f"{self._path} cannot be written: {storage.reason(error)}"
+                raise
+            self._unsaved = ""
 
     def _flush_later(self) -> None:
         if self._flush is None:
@@ -83,26 +103,10 @@ class StateStore:
         self._flushing = asyncio.create_task(self._flush_quietly())
 
     async def _flush_quietly(self) -> None:
+        known = self._unsaved
         try:
             await self.flush()
-        except OSError as error:
-            _log.warning("cannot write %s: %s", self._path, error)
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, object])
-    except FileNotFoundError:
-        return {}
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        aside = path.with_name(f"{path.name}.bad")
-        _log.warning("%s cannot be read (%s); it is kept as %s", path, error, aside.name)
-        _set_aside(path, aside)
-        return {}
-
-
-def _set_aside(path: Path, aside: Path) -> None:
-    try:
-        path.replace(aside)
-    except OSError as error:
-        _log.warning("cannot keep %s: %s", path, error)
+        except OSError:
+            if not known:
+                _log.warning("%s", self._unsaved)
+            self._flush_later()

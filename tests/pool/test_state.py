@@ -29,7 +29,7 @@ def test_pins_and_counters_survive(tmp_path: Path) -> None:
     assert again.pinned == ("a", "b")
     assert again.requests_total == 2
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["state.json", "state.json.bak"]
 
 
 def test_unknown_content_is_kept(tmp_path: Path) -> None:
