@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
-
-import msgspec
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 
 from omlx_cli import __version__, locks, processes
 from omlx_cli.client import Client
-from omlx_cli.contract import routes
+from omlx_cli.contract import routes, storage
 from omlx_cli.contract.api import PROTOCOL, DaemonState, Done, Health, Status
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
@@ -25,6 +24,7 @@ _POLL_S = 0.05
 _FORCE = ((signal.SIGTERM, 0.2), (signal.SIGTERM, 2.5), (signal.SIGKILL, 5.0))
 """What ends a daemon now, and the seconds each may take: it drains at the first and stops at the second."""
 _SILENCE_S = 2.0
+_PATIENCE_S = 3.0
 _SETTLED = (DaemonState.READY, DaemonState.STUCK)
 
 
@@ -58,10 +58,21 @@ class Lifecycle:
         timeout_s = self._start_timeout_s()
         deadline_s = time.monotonic() + timeout_s
         try:
-            with locks.held(self._paths.start_lock, deadline_s):
+            with self._start_lock(deadline_s):
                 return self._start(deadline_s)
         except TimeoutError as error:
             raise _not_ready(timeout_s) from error
+
+    @contextmanager
+    def _start_lock(self, deadline_s: float) -> Iterator[None]:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locks.held(self._paths.start_lock, deadline_s))
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise storage.unusable(error, f"cannot open {self._paths.start_lock}") from error
+            yield
 
     def stop(self, timeout_s: float, force: bool = False) -> bool:
         """Stop the daemon and wait until it is gone; return whether there was one.
@@ -71,10 +82,10 @@ class Lifecycle:
         """
         health = self._probe(force)
         self.release()
-        if health is None and not locks.is_held(self._paths.daemon_lock):
+        if health is None and not self._is_held():
             return False
         if force:
-            self._end_now(health.pid if health else self._pid_on_file())
+            self._end_now(health.pid if health else self._holder())
         elif not self._wait_gone(timeout_s):
             raise OmlxError(
                 Code.NOT_READY, "the daemon is still finishing its requests", "omlx stop --force  cuts them off"
@@ -87,25 +98,32 @@ class Lifecycle:
 
     def is_gone(self) -> bool:
         """Tell whether no daemon is left, not even one that starts or drains."""
-        return not locks.is_held(self._paths.daemon_lock) and self._probe(force=True) is None
+        return not self._is_held() and self._probe(force=True) is None
 
     def create_home(self) -> None:
         """Make the home's folders. Raises OmlxError."""
         try:
             self._paths.create()
         except OSError as error:
-            raise OmlxError(
-                Code.DAEMON_UNREACHABLE,
-                f"cannot make {error.filename}: {error.strerror}",
-                "set OMLX_HOME to a folder that you can write",
-            ) from error
+            raise storage.unusable(error, f"cannot make {error.filename}") from error
+
+    def _is_held(self) -> bool:
+        """Tell whether a daemon holds the home, if need be without a run directory. Raises OmlxError."""
+        try:
+            return locks.is_held(self._paths.daemon_lock) or locks.is_held(self._paths.home)
+        except OSError as error:
+            raise storage.unusable(error, f"cannot open {error.filename}") from error
 
     def _start(self, deadline_s: float) -> Health:
         """Bring a daemon up; called under the start lock. Raises OmlxError, TimeoutError."""
         started = False
+        # A daemon that holds the home and does not answer starts, ends, or makes its deleted socket anew.
+        patient_until_s = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline_s:
             health = self._client.health()
-            if health is None:
+            if health is None and self._is_held() and time.monotonic() < patient_until_s:
+                time.sleep(_POLL_S)
+            elif health is None:
                 started = self._start_once(deadline_s - time.monotonic()) or started
             elif health.state in _SETTLED and (started or self._fits(health)):
                 return health
@@ -188,13 +206,16 @@ class Lifecycle:
                 if self.is_gone() and not processes.is_daemon(pid):
                     return
                 time.sleep(_POLL_S)
-        raise OmlxError(Code.INTERNAL, f"process {pid} could not be ended", "omlx status  shows who answers")
+        who = f"process {pid}" if pid else "the daemon's process, which is not known,"
+        raise OmlxError(Code.INTERNAL, f"{who} could not be ended", "omlx status  shows who answers")
 
-    def _pid_on_file(self) -> int:
+    def _holder(self) -> int:
+        """Return the process that holds the daemon's lock, as it wrote itself; 0 where it is not known."""
         try:
-            return _PidOnFile.decode(self._paths.daemon_info.read_bytes()).pid
-        except (OSError, msgspec.DecodeError):
+            text = self._paths.daemon_lock.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
             return 0
+        return int(text) if text.isdecimal() and locks.is_held(self._paths.daemon_lock) else 0
 
 
 def _not_ready(timeout_s: float) -> OmlxError:
@@ -203,10 +224,3 @@ def _not_ready(timeout_s: float) -> OmlxError:
         f"the daemon was not ready within {format_duration(timeout_s)}",
         "omlx logs  may tell why; daemon.start_timeout in the settings gives it longer",
     )
-
-
-class _Pid(msgspec.Struct, frozen=True):
-    pid: int
-
-
-_PidOnFile = msgspec.json.Decoder(_Pid)

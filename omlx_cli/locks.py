@@ -32,13 +32,16 @@ def held(path: Path, deadline_s: float) -> Iterator[None]:
 
 
 def is_held(path: Path) -> bool:
-    """Tell whether some process holds the lock at `path`."""
+    """Tell whether some process holds the lock at `path`, a file or a folder. Raises OSError where it cannot tell."""
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
         return not _take(file, fcntl.LOCK_SH)
+    except OSError:
+        # The file system knows no locks of folders, so nobody holds one.
+        return False
     finally:
         os.close(file)
 

@@ -38,6 +38,8 @@ def serve(home: Path, ready_fd: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(75)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
     stand_in = StandIn(Path(sockets.socket_path(str(home))), pid=os.getpid(), on_shutdown=stopped.set)
     with serving(stand_in):
         os.write(ready_fd, b'{"ready": true}\n')

@@ -216,7 +216,6 @@ def test_stop_tells_of_a_daemon_that_does_not_end(home: Paths, daemon: StandIn) 
 
 def test_force_ends_a_daemon_that_does_not_answer_any_more(home: Paths) -> None:
     pid = lifecycle_of(home).ensure().pid
-    home.daemon_info.write_text(f'{{"pid":{pid},"version":"1"}}')
     os.kill(pid, signal.SIGSTOP)
     assert lifecycle_of(home).stop(60.0, force=True) is True
     assert os.waitpid(pid, 0) == (pid, signal.SIGKILL)
@@ -226,7 +225,8 @@ def test_force_never_signals_a_stranger(home: Paths) -> None:
     home.create()
     with subprocess.Popen(["sleep", "60"]) as stranger, home.daemon_lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        home.daemon_info.write_text(f'{{"pid":{stranger.pid}}}')
+        for file in (home.daemon_info, home.daemon_lock):
+            file.write_text(f'{{"pid":{stranger.pid}}}' if file == home.daemon_info else f"{stranger.pid}\n")
         release = threading.Timer(0.5, lock.close)
         release.start()
         assert lifecycle_of(home).stop(60.0, force=True) is True
