@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from omlx_cli.contract import routes
-from omlx_cli.contract.api import Status
+from omlx_cli.contract.api import DaemonInfo, Status
 from omlx_cli.env import Env
 
 
@@ -15,5 +15,11 @@ def print_daemon(env: Env, verb: str) -> None:
         return
     place = f"http://{daemon.address}" if daemon.address else daemon.socket
     env.output.line(f"{verb}: omlx {daemon.version} at {place}, process {daemon.pid}")
-    if daemon.tcp_error:
-        env.output.warn(daemon.tcp_error)
+    warn_of(env, daemon)
+
+
+def warn_of(env: Env, daemon: DaemonInfo) -> None:
+    """Warn of what does not keep the daemon from running."""
+    for line in (daemon.tcp_error, *daemon.troubles):
+        if line:
+            env.output.warn(line)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from omlx_cli.contract import settings as configuration
+from omlx_cli.contract import storage
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
@@ -54,17 +55,16 @@ def _run(options: argparse.Namespace, ready: ReadyPipe, spawn: Spawner | None, o
     os.environ["OMLX_HOME"] = str(paths.home)
     home.prepare(paths)
     try:
-        with locks.DaemonLock(paths.daemon_lock):
+        with locks.DaemonLock(paths.daemon_lock) as lock:
             from omlx_daemon import logs, server
             from omlx_daemon.configuration import LiveSettings
             from omlx_daemon.pool.worker_process import WorkerSpawner
 
             settings = LiveSettings(partial(_settings, paths, options))
-            logs.start(paths.daemon_log, settings.current.daemon, foreground=options.foreground)
-            server.serve(paths, settings, ready, spawn or WorkerSpawner(), origin)
+            log = logs.start(paths.daemon_log, settings.current.daemon, foreground=options.foreground)
+            server.serve(home.Home(paths, lock, log), settings, ready, spawn or WorkerSpawner(), origin)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise OmlxError(Code.INTERNAL, f"{where}{error.strerror or error}", "omlx doctor  checks the home") from error
+        raise storage.unusable(error, f"cannot use {error.filename or paths.home}") from error
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

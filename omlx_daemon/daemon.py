@@ -32,6 +32,8 @@ class RunningDaemon:
     ) -> None:
         self.phase = DaemonState.STARTING
         self.manager = "process"
+        self.home_troubles: Callable[[], tuple[str, ...]] = tuple
+        """Tells what is wrong with the home."""
         self._paths = paths
         self._listeners = listeners
         self._pool = pool
@@ -73,6 +75,7 @@ class RunningDaemon:
             socket=str(self._paths.socket),
             address=self._listeners.address,
             tcp_error=self._listeners.tcp_error,
+            troubles=(*self._state.troubles, *self.home_troubles()),
             manager=self.manager,
             started_at=self._started_at,
             uptime_s=round(self._clock() - self._began_s, 3),

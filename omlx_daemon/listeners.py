@@ -11,6 +11,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from omlx_cli.contract import storage
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import DIRECTORY_MODE, FILE_MODE
 from omlx_cli.contract.settings import ServerSettings
@@ -39,7 +40,7 @@ def listen(socket_path: Path, server: ServerSettings, given: tuple[socket.socket
 
     TCP listeners that the service manager opened are taken in the place of our own.
 
-    Raises OmlxError: INVALID_CONFIG for an open address without a key, INTERNAL where the unix socket fails.
+    Raises OmlxError: INVALID_CONFIG for an open address without a key, HOME_UNUSABLE where the unix socket fails.
     """
     addresses = [_bound(listener) for listener in given] or _resolve(server.host, server.port)
     needs_key = not all(_is_loopback(address) for _, address in addresses)
@@ -78,9 +79,7 @@ def listen_unix(path: Path) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise OmlxError(
-            Code.INTERNAL, f"cannot listen on {path}: {error.strerror or error}", "set OMLX_HOME to another folder"
-        ) from error
+        raise storage.unusable(error, f"cannot listen on {path}") from error
     listener.setblocking(False)
     return listener
 

@@ -2,44 +2,111 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import logging
 import sys
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import TextIO
 
-from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract import storage
+from omlx_cli.contract.paths import DIRECTORY_MODE
 from omlx_cli.contract.settings import DaemonSettings
 from omlx_cli.contract.units import parse_size_bytes
+from omlx_daemon.core import files
+from omlx_daemon.core.entries import EntryFormatter
 
 FAULTS = "fault.log"
 """Beside the log: the stacks of a crash of the interpreter itself."""
 
-_FORMAT = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+class LogFile(RotatingFileHandler):
+    """The log. Made anew where it was deleted; what a full disk does not take is counted, and told afterwards."""
+
+    def __init__(self, path: Path, size_bytes: int, files: int) -> None:
+        """Open the log and the file of faults beside it. Raises OSError."""
+        super().__init__(path, maxBytes=size_bytes, backupCount=files - 1, encoding="utf-8")
+        self._path = path
+        self._lost = 0
+        self.trouble = ""
+        """Why nothing is written, or empty."""
+        self._watch_faults()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message; nothing is raised."""
+        try:
+            self._find_again()
+        except OSError as error:
+            self._lose(error)
+            return
+        told, before = self._missing(), self._lost
+        for each in (*told, record):
+            super().emit(each)
+        if self._lost == before:
+            self._lost, self.trouble = 0, ""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Count what was not written, instead of printing a traceback."""
+        error = sys.exc_info()[1]
+        self._lose(error if isinstance(error, OSError) else OSError(0, str(error)))
+
+    def _lose(self, error: OSError) -> None:
+        self._lost += 1
+        self.trouble = f"{self._path} cannot be written: {storage.reason(error)}"
+        # What a buffer still holds would fail again, and a torn line would be followed by the rest of another.
+        self._let_go()
+
+    def _missing(self) -> list[logging.LogRecord]:
+        if not self._lost:
+            return []
+        text = f"{self._lost} messages are missing here; {self.trouble}"
+        return [logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)]
+
+    def _find_again(self) -> None:
+        """Let go of a file that is no longer the one at the log's path, and make its folder. Raises OSError."""
+        if self.stream is not None and files.is_at(self.stream.fileno(), self._path):
+            return
+        self._let_go()
+        if not self._path.parent.exists():
+            self._path.parent.mkdir(mode=DIRECTORY_MODE)
+            self._watch_faults()
+
+    def _let_go(self) -> None:
+        stream = self.stream
+        if stream is not None:
+            # logging opens it again when there is none.
+            self.stream = None
+            with contextlib.suppress(OSError):
+                stream.close()
+
+    def _watch_faults(self) -> None:
+        faulthandler.enable(self._path.with_name(FAULTS).open("a"))
 
 
-def start(path: Path, settings: DaemonSettings, *, foreground: bool) -> None:
-    """Log to `path`, rotated, and to stderr in the foreground. Raises OmlxError where the file cannot be written."""
+class Terminal(logging.StreamHandler[TextIO]):
+    """stderr in the foreground; one that is gone or full is no trouble of the daemon's."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say nothing: there is nobody to say it to."""
+
+
+def start(path: Path, settings: DaemonSettings, *, foreground: bool) -> LogFile:
+    """Log to `path`, rotated, and to stderr in the foreground. Raises OmlxError where the file cannot be opened."""
     try:
-        handler = RotatingFileHandler(
-            path,
-            maxBytes=parse_size_bytes(settings.log_size),
-            backupCount=settings.log_files - 1,
-            encoding="utf-8",
-        )
-        faults = path.with_name(FAULTS).open("a")
+        file = LogFile(path, parse_size_bytes(settings.log_size), settings.log_files)
     except OSError as error:
-        raise OmlxError(Code.INTERNAL, f"cannot write {path}: {error.strerror}", "see who owns the folder") from error
-    faulthandler.enable(faults)
+        raise storage.unusable(error, f"cannot write {path}") from error
     root = logging.getLogger()
-    handlers: list[logging.Handler] = [handler]
+    handlers: list[logging.Handler] = [file]
     if foreground:
-        handlers.append(logging.StreamHandler(sys.stderr))
+        handlers.append(Terminal(sys.stderr))
     for each in handlers:
-        each.setFormatter(_FORMAT)
+        each.setFormatter(EntryFormatter())
         root.addHandler(each)
     logging.captureWarnings(True)
     set_level(settings)
+    return file
 
 
 def set_level(settings: DaemonSettings) -> None:

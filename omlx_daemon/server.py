@@ -10,21 +10,20 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from socket import socket
 from typing import Any
 
-import msgspec
 import uvicorn
 import uvloop
 
 from omlx_cli.contract.api import DaemonState, SlotState
 from omlx_cli.contract.errors import Code, OmlxError
-from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.units import format_duration, parse_duration_s
 from omlx_daemon import app as composition
 from omlx_daemon.configuration import LiveSettings
-from omlx_daemon.core import files
+from omlx_daemon.home import Description, Home, clear
+from omlx_daemon.homewatch import HomeWatch
 from omlx_daemon.idle import IdleWatch
 from omlx_daemon.listeners import Listeners, listen
 from omlx_daemon.origin import Origin
@@ -39,17 +38,15 @@ TICK_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-def serve(paths: Paths, settings: LiveSettings, ready: ReadyPipe, spawn: Spawner, origin: Origin) -> None:
-    """Run the daemon until it is told to stop; call it while holding the daemon's lock. Raises OmlxError."""
-    listeners = listen(paths.socket, settings.current.server, origin.listeners)
+def serve(home: Home, settings: LiveSettings, ready: ReadyPipe, spawn: Spawner, origin: Origin) -> None:
+    """Run the daemon until it is told to stop. Raises OmlxError."""
+    listeners = listen(home.paths.socket, settings.current.server, origin.listeners)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Life(paths, settings, ready, listeners, spawn, origin).run())
+            runner.run(Life(home, settings, ready, listeners, spawn, origin).run())
     finally:
         listeners.close()
-        paths.socket.unlink(missing_ok=True)
-        paths.daemon_info.unlink(missing_ok=True)
-        paths.loaded_names.unlink(missing_ok=True)
+        clear(home)
 
 
 class Life:
@@ -57,21 +54,23 @@ class Life:
 
     def __init__(
         self,
-        paths: Paths,
+        home: Home,
         settings: LiveSettings,
         ready: ReadyPipe,
         listeners: Listeners,
         spawn: Spawner,
         origin: Origin,
     ) -> None:
-        self._paths = paths
         self._settings = settings
         self._ready = ready
         self._listeners = listeners
         self._origin = origin
-        self._parts = composition.build(paths, settings, listeners, spawn, self.stop)
+        self._parts = composition.build(home.paths, settings, listeners, spawn, self.stop)
         self._parts.daemon.manager = origin.manager
         self._server = HttpServer(self._parts.app)
+        self._description = Description(home, self._parts.daemon.info)
+        self._watch = HomeWatch(home, self._description, self._server.admit, self.stop)
+        self._parts.daemon.home_troubles = lambda: self._watch.troubles
         self._stopping = asyncio.Event()
         self._has_terminal = origin.manager == "foreground" and os.isatty(sys.stderr.fileno())
         self._reload: asyncio.Task[None] | None = None
@@ -89,9 +88,8 @@ class Life:
         self._announce()
         # Reading a large cache directory takes a moment, and nobody waits for it but the first model.
         self._parts.cache.begin()
-        watches = [
-            asyncio.create_task(work) for work in (self._parts.pool.run(), self._parts.cache.run(), self._idle())
-        ]
+        works = (self._parts.pool.run(), self._parts.cache.run(), self._idle(), self._watch.run())
+        watches = [asyncio.create_task(work) for work in works]
         for watch in watches:
             watch.add_done_callback(_log_failure)
         await _first(serving, self._stopping.wait())
@@ -152,7 +150,7 @@ class Life:
         if not self._stopping.is_set():
             daemon.phase = DaemonState.READY
         info = daemon.info()
-        files.replace(self._paths.daemon_info, msgspec.json.encode(info) + b"\n")
+        self._description.keep()
         # What is there now stays: a full collection would look at all of it while streams wait.
         gc.freeze()
         self._ready.ready()
@@ -221,6 +219,17 @@ class HttpServer(uvicorn.Server):
         """Start the application and take connections."""
         await super().startup(sockets)
         self.listening.set()
+
+    async def admit(self, listener: socket) -> None:
+        """Take connections from a new control socket; those of the old one go on."""
+        old = self.servers[0]
+        loop = asyncio.get_running_loop()
+        self.servers[0] = await loop.create_server(self._protocol, sock=listener, backlog=self.config.backlog)
+        old.close()
+
+    def _protocol(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def main_loop(self) -> None:
         """Refresh the date header once a second until the end."""

@@ -12,6 +12,7 @@ from omlx_cli.contract.api import Status
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.trouble import trouble_of
 from omlx_cli.contract.units import format_bytes, format_duration
+from omlx_cli.description import warn_of
 from omlx_cli.env import Env
 from omlx_cli.options import common
 from omlx_cli.table import pairs
@@ -53,8 +54,7 @@ def command(env: Env, bar: str | None) -> None:
     for line in status.memory.waiting:
         if line not in told:
             env.output.warn(line)
-    if status.daemon.tcp_error:
-        env.output.warn(status.daemon.tcp_error)
+    warn_of(env, status.daemon)
     for row in status.models:
         if trouble := trouble_of(row, datetime.now(UTC)):
             env.output.warn(f"{row.name}: {trouble}")

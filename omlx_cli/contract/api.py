@@ -79,6 +79,8 @@ class DaemonInfo(Reply, frozen=True, kw_only=True):
     address: str = ""
     """`127.0.0.1:8000`, or empty where the TCP port could not be bound."""
     tcp_error: str = ""
+    troubles: tuple[str, ...] = ()
+    """What is wrong with its home, such as a log that a full disk does not take."""
     manager: str = ""
     """What started it: `launchd`, `systemd`, `process` or `foreground`."""
     started_at: str = ""

@@ -249,7 +249,7 @@ def test_what_keeps_the_daemon_from_starting_is_told(mac: Mac) -> None:
     mac.paths.daemon_log.mkdir(parents=True)
     done = mac.omlx("ps")
     assert done.returncode == 4
-    assert done.stderr.startswith("error: the daemon ended while starting (exit code 1): cannot write ")
+    assert done.stderr.startswith("error: the daemon ended while starting (exit code 4): cannot write ")
     assert str(mac.paths.daemon_log) in done.stderr
 
 

@@ -88,7 +88,7 @@ def test_what_keeps_the_daemon_from_starting_is_told(linux: Linux) -> None:
     linux.paths.daemon_log.mkdir(parents=True)
     done = linux.omlx("ps")
     assert done.returncode == 4
-    assert done.stderr.startswith("error: the daemon ended while starting (exit code 1): cannot write ")
+    assert done.stderr.startswith("error: the daemon ended while starting (exit code 4): cannot write ")
     linux.paths.daemon_log.rmdir()
     linux.well("ps")
 
