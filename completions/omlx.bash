@@ -25,9 +25,11 @@ _omlx_value() { # COMMAND PLACE: offers what is written there
     'omlx pull 1') _omlx_words deepseek-r1 deepseek-r1:32b deepseek-r1:7b gemma3 gemma3:12b gemma3:1b gemma3:4b gpt-oss gpt-oss:20b llama3.2 llama3.2:1b llama3.2:3b llama3.3 llama3.3:70b mistral mistral-small mistral-small:24b mistral:7b phi4 phi4-mini phi4-mini:3.8b phi4:14b qwen2.5-coder qwen2.5-coder:7b qwen3 qwen3-coder qwen3-coder:30b qwen3:0.6b qwen3:14b qwen3:30b qwen3:32b qwen3:4b qwen3:8b smollm2 smollm2:135m smollm3 smollm3:3b ;;
     'omlx unload 1') _omlx_names loaded.txt ;;
     'omlx status --bar') _omlx_words plain tmux xbar ;;
-    'omlx config get 1' | 'omlx config set 1') _omlx_words anthropic.client_window anthropic.default anthropic.haiku anthropic.opus anthropic.sonnet cache.cold_max_size cache.dir cache.enabled cache.fsync cache.hot_max_size cache.max_age cache.max_model_share cache.min_free cache.write_budget cache.write_policy daemon.idle_exit daemon.log_files daemon.log_level daemon.log_size daemon.service daemon.start_timeout daemon.stop_timeout health.restart_after health.stuck_after hub.endpoint memory.limit memory.reserve model.context_limit model.default model.load_timeout model.min_residency model.ttl scheduler.max_queued scheduler.max_running scheduler.stall_target server.allowed_hosts server.api_key server.host server.keep_alive server.max_body server.port ;;
+    'omlx logs --level') _omlx_words debug info warning error ;;
+    'omlx config get 1' | 'omlx config set 1') _omlx_words anthropic.client_window anthropic.default anthropic.haiku anthropic.opus anthropic.sonnet cache.cold_max_size cache.dir cache.enabled cache.fsync cache.hot_max_size cache.max_age cache.max_model_share cache.min_free cache.write_budget cache.write_policy daemon.idle_exit daemon.log_files daemon.log_level daemon.log_size daemon.service daemon.start_timeout daemon.stop_timeout health.restart_after health.stuck_after hub.endpoint memory.limit memory.reserve model.context_limit model.default model.load_timeout model.min_residency model.ttl prompts.arguments_json prompts.attribution_header prompts.clock prompts.system_in_place prompts.token_counter prompts.tools_json prompts.tools_order prompts.whitespace scheduler.max_queued scheduler.max_running scheduler.stall_target server.allowed_hosts server.api_key server.host server.keep_alive server.max_body server.port ;;
     'omlx key create --scope') _omlx_words inference control ;;
     'omlx key create --priority') _omlx_words interactive normal batch ;;
+    'omlx doctor '[1-9]*) _omlx_words install versions home settings service daemon port disk memory backend cache agents ;;
     'omlx completion 1') _omlx_words bash zsh fish ;;
     'omlx help '[1-9]*) _omlx_words run pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help exit-codes ;;
     esac
@@ -77,7 +79,7 @@ _omlx_options() { # COMMAND: offers its options
     'omlx restart') _omlx_words --timeout --force --json -q --quiet -h --help ;;
     'omlx status') _omlx_words --bar --json -q --quiet -h --help ;;
     'omlx top') _omlx_words --once --watch --interval --serve --port --json -q --quiet -h --help ;;
-    'omlx logs') _omlx_words -f --follow -n --lines --json -q --quiet -h --help ;;
+    'omlx logs') _omlx_words -f --follow -n --lines --since --level --request --json -q --quiet -h --help ;;
     'omlx serve') _omlx_words --host --port --paged-ssd-cache-dir --paged-ssd-cache-max-size --hot-cache-max-size --no-cache --json -q --quiet -h --help ;;
     'omlx service') _omlx_words -h --help ;;
     'omlx service disable') _omlx_words --json -q --quiet -h --help ;;
@@ -127,7 +129,7 @@ _omlx() {
             plain=1
         else
             case "$path $word" in
-            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx top --port' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines' | 'omlx key create --scope' | 'omlx key create --priority') option=$word ;;
+            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx top --port' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx logs --since' | 'omlx logs --level' | 'omlx logs --request' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines' | 'omlx key create --scope' | 'omlx key create --priority') option=$word ;;
             esac
         fi
     done

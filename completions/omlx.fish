@@ -20,14 +20,18 @@ function __omlx_value # COMMAND PLACE: prints what is written there
             __fish_complete_path (commandline -ct)
         case 'omlx status --bar'
             printf '%s\n' 'plain' 'tmux' 'xbar'
+        case 'omlx logs --level'
+            printf '%s\n' 'debug' 'info' 'warning' 'error'
         case 'omlx serve --paged-ssd-cache-dir'
             __fish_complete_directories (commandline -ct)
         case 'omlx config get 1' 'omlx config set 1'
-            printf '%s\n' 'anthropic.client_window' 'anthropic.default' 'anthropic.haiku' 'anthropic.opus' 'anthropic.sonnet' 'cache.cold_max_size' 'cache.dir' 'cache.enabled' 'cache.fsync' 'cache.hot_max_size' 'cache.max_age' 'cache.max_model_share' 'cache.min_free' 'cache.write_budget' 'cache.write_policy' 'daemon.idle_exit' 'daemon.log_files' 'daemon.log_level' 'daemon.log_size' 'daemon.service' 'daemon.start_timeout' 'daemon.stop_timeout' 'health.restart_after' 'health.stuck_after' 'hub.endpoint' 'memory.limit' 'memory.reserve' 'model.context_limit' 'model.default' 'model.load_timeout' 'model.min_residency' 'model.ttl' 'scheduler.max_queued' 'scheduler.max_running' 'scheduler.stall_target' 'server.allowed_hosts' 'server.api_key' 'server.host' 'server.keep_alive' 'server.max_body' 'server.port'
+            printf '%s\n' 'anthropic.client_window' 'anthropic.default' 'anthropic.haiku' 'anthropic.opus' 'anthropic.sonnet' 'cache.cold_max_size' 'cache.dir' 'cache.enabled' 'cache.fsync' 'cache.hot_max_size' 'cache.max_age' 'cache.max_model_share' 'cache.min_free' 'cache.write_budget' 'cache.write_policy' 'daemon.idle_exit' 'daemon.log_files' 'daemon.log_level' 'daemon.log_size' 'daemon.service' 'daemon.start_timeout' 'daemon.stop_timeout' 'health.restart_after' 'health.stuck_after' 'hub.endpoint' 'memory.limit' 'memory.reserve' 'model.context_limit' 'model.default' 'model.load_timeout' 'model.min_residency' 'model.ttl' 'prompts.arguments_json' 'prompts.attribution_header' 'prompts.clock' 'prompts.system_in_place' 'prompts.token_counter' 'prompts.tools_json' 'prompts.tools_order' 'prompts.whitespace' 'scheduler.max_queued' 'scheduler.max_running' 'scheduler.stall_target' 'server.allowed_hosts' 'server.api_key' 'server.host' 'server.keep_alive' 'server.max_body' 'server.port'
         case 'omlx key create --scope'
             printf '%s\n' 'inference' 'control'
         case 'omlx key create --priority'
             printf '%s\n' 'interactive' 'normal' 'batch'
+        case 'omlx doctor 1' 'omlx doctor 2' 'omlx doctor 3' 'omlx doctor 4' 'omlx doctor 5' 'omlx doctor 6' 'omlx doctor 7' 'omlx doctor 8' 'omlx doctor 9' 'omlx doctor ??'
+            printf '%s\n' 'install' 'versions' 'home' 'settings' 'service' 'daemon' 'port' 'disk' 'memory' 'backend' 'cache' 'agents'
         case 'omlx completion 1'
             printf '%s\n' 'bash' 'zsh' 'fish'
         case 'omlx help 1' 'omlx help 2' 'omlx help 3' 'omlx help 4' 'omlx help 5' 'omlx help 6' 'omlx help 7' 'omlx help 8' 'omlx help 9' 'omlx help ??'
@@ -117,7 +121,7 @@ function __omlx_options # COMMAND: prints its options
         case 'omlx top'
             printf '%s\n' '--once	Print one picture as text, and end; so does a run off a terminal.' '--watch	With --json: print events as they come, until Ctrl-C.' '--interval	With --watch: the least time between two changes.' '--serve	Show it in a browser on this machine, behind a token, until Ctrl-C.' '--port	With --serve: the port; 0 is a free one.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx logs'
-            printf '%s\n' '-f	Go on with new lines until Ctrl-C.' '--follow	Go on with new lines until Ctrl-C.' '-n	How many lines.' '--lines	How many lines.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
+            printf '%s\n' '-f	Go on with new entries until Ctrl-C.' '--follow	Go on with new entries until Ctrl-C.' '-n	Print the last N entries; 50, or all with --since or --request, unless given.' '--lines	Print the last N entries; 50, or all with --since or --request, unless given.' '--since	Leave out what is older: 10m, 13:30, 2026-03-01, 2026-03-01T13:30.' '--level	Leave out what is less grave.' '--request	Print what concerns one request, workers included.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx serve'
             printf '%s\n' '--host	Address to listen on; anything but loopback needs an API key.' '--port	TCP port; 0 takes a free one.' '--paged-ssd-cache-dir	Instead of cache.dir.' '--paged-ssd-cache-max-size	100GB, 20%, auto or 0.' '--hot-cache-max-size	8GiB, 20%, auto or 0.' '--no-cache	Keep no prefix, neither in RAM nor on SSD.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx service'
@@ -186,7 +190,7 @@ function __omlx_complete
             set plain yes
         else
             switch "$path $word"
-                case 'omlx run --system' 'omlx run -t' 'omlx run --temperature' 'omlx run --top-p' 'omlx run --top-k' 'omlx run --min-p' 'omlx run -n' 'omlx run --max-tokens' 'omlx run --seed' 'omlx run --stop' 'omlx run --ttl' 'omlx run --keep-alive' 'omlx pull --as' 'omlx load --ttl' 'omlx load --keep-alive' 'omlx cache ls --model' 'omlx cache prune --older-than' 'omlx cache prune --larger-than' 'omlx cache prune --model' 'omlx cache verify --sample' 'omlx cache clear --model' 'omlx cache pin --system' 'omlx cache pin --model' 'omlx cache warm --model' 'omlx stop --timeout' 'omlx restart --timeout' 'omlx status --bar' 'omlx top --interval' 'omlx top --port' 'omlx logs -n' 'omlx logs --lines' 'omlx serve --host' 'omlx serve --port' 'omlx serve --paged-ssd-cache-dir' 'omlx serve --paged-ssd-cache-max-size' 'omlx serve --hot-cache-max-size' 'omlx service logs -n' 'omlx service logs --lines' 'omlx key create --scope' 'omlx key create --priority'
+                case 'omlx run --system' 'omlx run -t' 'omlx run --temperature' 'omlx run --top-p' 'omlx run --top-k' 'omlx run --min-p' 'omlx run -n' 'omlx run --max-tokens' 'omlx run --seed' 'omlx run --stop' 'omlx run --ttl' 'omlx run --keep-alive' 'omlx pull --as' 'omlx load --ttl' 'omlx load --keep-alive' 'omlx cache ls --model' 'omlx cache prune --older-than' 'omlx cache prune --larger-than' 'omlx cache prune --model' 'omlx cache verify --sample' 'omlx cache clear --model' 'omlx cache pin --system' 'omlx cache pin --model' 'omlx cache warm --model' 'omlx stop --timeout' 'omlx restart --timeout' 'omlx status --bar' 'omlx top --interval' 'omlx top --port' 'omlx logs -n' 'omlx logs --lines' 'omlx logs --since' 'omlx logs --level' 'omlx logs --request' 'omlx serve --host' 'omlx serve --port' 'omlx serve --paged-ssd-cache-dir' 'omlx serve --paged-ssd-cache-max-size' 'omlx serve --hot-cache-max-size' 'omlx service logs -n' 'omlx service logs --lines' 'omlx key create --scope' 'omlx key create --priority'
                     set option $word
             end
         end
