@@ -12,7 +12,7 @@ from threading import Thread
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core.entries import about
 from omlx_daemon.core.errors import timed_out
-from omlx_daemon.core.events import Event, Failed, Queued
+from omlx_daemon.core.events import Event, Failed, Finished, FinishReason, Queued, Usage
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.worker.engine.prepare import Preparer
 from omlx_daemon.worker.engine.sequence import Sequence
@@ -85,6 +85,8 @@ class Intake:
         self._prepared += 1
         if isinstance(prepared, Sequence):
             self._hand_over(ticket, prepared)
+        elif isinstance(prepared, int):
+            self._tell_count(ticket, prepared)
         else:
             self._refuse(ticket, prepared)
 
@@ -93,14 +95,20 @@ class Intake:
             self._tell(ticket.id, Queued(position=ticket.position, prompt_tokens=len(sequence.prompt)))
             self._admit(sequence)
 
+    def _tell_count(self, ticket: Ticket, prompt_tokens: int) -> None:
+        if self._tickets.close(ticket):
+            self._tell(ticket.id, Queued(prompt_tokens=prompt_tokens))
+            self._tell(ticket.id, Finished(reason=FinishReason.STOP, usage=Usage(prompt_tokens=prompt_tokens)))
+
     def _refuse(self, ticket: Ticket, error: ErrorBody) -> None:
         if self._tickets.close(ticket):
             self._tell(ticket.id, Failed(error=error))
 
 
-def _prepared(preparer: Preparer, ticket: Ticket, request: GenerationRequest) -> Sequence | ErrorBody:
+def _prepared(preparer: Preparer, ticket: Ticket, request: GenerationRequest) -> Sequence | int | ErrorBody:
+    """Return the sequence of a request; the length of its prompt where no more is wanted; why it is refused."""
     try:
-        return preparer.prepare(ticket, request)
+        return preparer.count(request) if request.count_only else preparer.prepare(ticket, request)
     except OmlxError as error:
         return error.body
     except Exception as error:

@@ -29,6 +29,8 @@ _OURS = frozenset(
     }
 )
 """Arguments of the rendering call itself, which no request may set."""
+_MAX_REASON = 300
+"""Characters of a template's complaint; some quote the whole conversation."""
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SPACE = "\u2581"
 
@@ -55,10 +57,10 @@ class ModelTokenizer:
                 [_turn(message) for message in prompt.messages],
                 tools=list(prompt.tools) or None,
                 tokenize=False,
-                **{"add_generation_prompt": True, **prompt.template_kwargs},
+                **{**_ending(prompt), **prompt.template_kwargs},
             )
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split())[:_MAX_REASON] or type(error).__name__
             message = f"the model's chat template refuses these messages: {reason}"
             raise OmlxError(Code.INVALID_REQUEST, message, param="messages") from error
         return self._encode(text, special=False)
@@ -112,6 +114,13 @@ def _printable() -> dict[str, int]:
 
 
 _BYTE_OF = _printable()
+
+
+def _ending(prompt: ChatPrompt) -> dict[str, object]:
+    """Return how the rendered chat ends: before an answer, or in its middle."""
+    if prompt.continues:
+        return {"add_generation_prompt": False, "continue_final_message": True}
+    return {"add_generation_prompt": True}
 
 
 def _turn(message: Message) -> dict[str, object]:

@@ -45,7 +45,7 @@ class Boundaries:
         if not turns and not prompt.tools:
             return ()
         try:
-            prefix = self.prefix(msgspec.structs.replace(prompt, messages=turns))
+            prefix = self.prefix(msgspec.structs.replace(prompt, messages=turns, continues=False))
         except OmlxError:
             return ()
         shared = common_tokens(prefix, tokens)

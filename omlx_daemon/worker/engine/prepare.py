@@ -68,6 +68,10 @@ class Preparer:
         self._bound(sequence)
         return sequence
 
+    def count(self, request: GenerationRequest) -> int:
+        """Return how many tokens the prompt of `request` has, however long it may be. Raises OmlxError as `prepare`."""
+        return len(self._encode(request.prompt))
+
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, ChatPrompt):
             return self._encoder.encode_chat(prompt)

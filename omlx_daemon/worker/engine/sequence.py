@@ -88,6 +88,15 @@ class Sequence:
         return self.lease.awaited if self.lease is not None else None
 
     @property
+    def stored_tokens(self) -> int:
+        """Prompt tokens that were computed and are kept; known while its lease lasts.
+
+        The last one does not count: it is computed anew for every answer, kept or not.
+        """
+        kept = min(self.lease.position, self.prompt_tokens - 1) if self.lease is not None else 0
+        return max(0, kept - self.cached_hot_tokens - self.cached_cold_tokens)
+
+    @property
     def fresh(self) -> bool:
         """Whether none of its prompt is computed yet."""
         return self.prefill is None and self.done_tokens == 0
@@ -144,6 +153,7 @@ class Sequence:
             completion_tokens=self.generated_tokens,
             cached_hot_tokens=self.cached_hot_tokens,
             cached_cold_tokens=self.cached_cold_tokens,
+            stored_tokens=self.stored_tokens,
             queue_s=started_s - self.ticket.arrived_s,
             prefill_s=first_s - started_s,
             decode_s=now_s - first_s,
