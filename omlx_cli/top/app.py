@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from omlx_cli.contract import sockets
@@ -19,9 +21,17 @@ def run(env: Env) -> int:
     from omlx_cli.top.dashboard import TopApp
     from omlx_cli.top.feed import Feed
 
+    if sys.stdout.isatty():
+        _ask_the_terminal_for_its_size()
     control = DaemonControl(lambda: env.client, lambda: env.lifecycle)
     app = TopApp(Feed(sockets.socket_path(env.home)), control, on_shown=_collect_from_now_on)
     return asyncio.run(app.run_async()) or 0
+
+
+def _ask_the_terminal_for_its_size() -> None:
+    """Drop what a program before this one exported: it would count for more than the terminal's word, for ever."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
 
 
 def _collect_from_now_on() -> None:

@@ -62,6 +62,13 @@ class Terminal:
         """Type."""
         self._process.send(keys)
 
+    def resize(self, cells: int, rows: int) -> None:
+        """Make the terminal another size, and empty."""
+        with self._drawing:
+            self._screen.resize(rows, cells)
+            self._screen.reset()
+        self._process.setwinsize(rows, cells)
+
     def left(self) -> int | None:
         """Wait for the program's end, and return its exit code."""
         self._reader.join(timeout=60)
@@ -79,10 +86,9 @@ class Terminal:
 
 @contextmanager
 def terminal(*words: str, environment: Mapping[str, str], size: tuple[int, int] = (120, 40)) -> Iterator[Terminal]:
-    """Yield a terminal with `omlx WORDS` in it."""
-    shown = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
-    for name in ("COLUMNS", "LINES"):
-        shown.pop(name, None)
+    """Yield a terminal with `omlx WORDS` in it, whose size is not the one that the environment tells."""
+    kind = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "LC_ALL": "C.UTF-8"}
+    shown = {**environment, **kind, "COLUMNS": "33", "LINES": "11"}
     spawn: Any = pexpect.spawn
     process = spawn(CLI[0], [*CLI[1:], *words], env=shown, dimensions=(size[1], size[0]), timeout=60, encoding=None)
     opened = Terminal(process, size)

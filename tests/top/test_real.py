@@ -150,6 +150,16 @@ def test_without_a_daemon_it_waits_for_one(tmp_path: Path) -> None:
         home.stop()
 
 
+def test_the_terminal_says_its_size_whatever_was_exported(tmp_path: Path) -> None:
+    home = make_home(tmp_path, None)
+    with terminal("top", environment=home.environment, size=(90, 30)) as screen:
+        wait_until(lambda: "q quit" in screen.text.split("\n")[29], why_not=lambda: screen.text)
+        screen.resize(70, 20)
+        wait_until(lambda: "q quit" in screen.text.split("\n")[19], why_not=lambda: screen.text)
+        screen.press("q")
+        assert screen.left() == 0
+
+
 def test_leaving_gives_the_terminal_back(tmp_path: Path) -> None:
     home = make_home(tmp_path, None)
     with terminal("top", environment=home.environment, size=(80, 24)) as screen:
