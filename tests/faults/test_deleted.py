@@ -1,0 +1,92 @@
+"""What somebody deletes of the home under a running daemon."""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.cachewire.driving import MODEL, Client, story
+from tests.faults.place import Place, mode
+from tests.waiting import wait_until
+
+
+def test_a_deleted_run_directory_is_made_anew_under_a_running_request(place: Place, client: Client) -> None:
+    place.well("pin", MODEL)
+    place.well("load", MODEL)
+    pid = place.pid()
+    with ThreadPoolExecutor(1) as thread:
+        asking = thread.submit(client.ask, story(300), 600)
+        wait_until(lambda: client.row["state"] == "busy")
+        shutil.rmtree(place.paths.run)
+        # At once, before the daemon has noticed: the command waits for it, and starts no other.
+        assert MODEL in place.well("ps")
+        assert len(asking.result().tokens) == 600
+    assert (place.pid(), len(place.daemons())) == (pid, 1)
+    assert f"{place.paths.socket} was deleted: it is made anew" in place.log()
+    assert (mode(place.paths.run), mode(place.paths.socket)) == (0o700, 0o600)
+    assert place.info()["pid"] == pid
+    assert place.paths.daemon_lock.read_text() == f"{pid}\n"
+    assert place.models() == {MODEL: True}
+    assert place.well("stop") == "stopped\n"
+    assert not place.paths.socket.exists()
+
+
+@pytest.mark.parametrize("name", ["omlx.sock", "daemon.lock", "daemon.json"])
+def test_a_deleted_file_of_the_run_directory_is_made_anew(place: Place, name: str) -> None:
+    place.well("start")
+    pid, file = place.pid(), place.paths.run / name
+    file.unlink()
+    place.well("ps")
+    wait_until(file.exists)
+    assert (place.pid(), len(place.daemons()), place.info()["pid"]) == (pid, 1, pid)
+
+
+def test_what_stands_in_the_sockets_place_is_told_until_it_is_gone(place: Place) -> None:
+    place.well("start")
+    pid = place.pid()
+    place.paths.socket.unlink()
+    place.paths.socket.mkdir()
+    wait_until(lambda: f"cannot listen on {place.paths.socket}: Is a directory" in place.log())
+    place.paths.socket.rmdir()
+    place.well("ps")
+    assert place.pid() == pid
+
+
+def test_stop_finds_a_daemon_without_a_run_directory(place: Place) -> None:
+    place.well("start")
+    shutil.rmtree(place.paths.run)
+    assert place.well("stop") == "stopped\n"
+    assert not place.daemons()
+
+
+def test_a_deleted_log_directory_is_made_anew(place: Place) -> None:
+    place.well("start")
+    shutil.rmtree(place.paths.logs)
+    place.well("config", "set", "model.ttl", "5m")
+    assert "the settings were read again" in place.log()
+    assert (mode(place.paths.logs), mode(place.paths.daemon_log)) == (0o700, 0o600)
+    assert place.daemon()["troubles"] == []
+
+
+def test_a_deleted_home_ends_its_daemon_and_the_next_command_begins_anew(place: Place) -> None:
+    place.well("start")
+    shutil.rmtree(place.path)
+    wait_until(lambda: not place.daemons())
+    assert not place.path.exists()
+    place.path.mkdir(mode=0o700)
+    place.paths.config.write_text("[server]\nport = 0\n")
+    place.well("ps")
+
+
+def test_a_home_that_another_took_the_place_of_is_left_to_it(place: Place) -> None:
+    place.well("start")
+    (old,) = place.daemons()
+    place.path.rename(place.path.with_name("elsewhere"))
+    place.path.mkdir(mode=0o700)
+    place.paths.config.write_text("[server]\nport = 0\n")
+    place.well("ps")
+    wait_until(lambda: [process.pid for process in place.daemons()] == [place.pid()])
+    assert place.pid() != old.pid
+    place.well("ps")
