@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -96,9 +96,13 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
 
     live.follow(apply, check=lambda changed: check_key(changed.server, listeners.needs_key))
     daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop, reload)
+
+    def current() -> Mapping[str, str]:
+        return namespaces.by_model(registry.scan())
+
     rules = ChosenRules(lambda: live.current, options, registry.resolve)
     inference = CanonicalInference(pool, rules)
-    admin = Admin(cache, inference, registry.resolve, lambda: namespaces.by_model(registry.scan()), rules.counts)
+    admin = Admin(cache, inference, registry.resolve, current, rules.counts, lambda: registry.unreadable)
     hub = Hub(journal, daemon.status, pool.requests, cache.live, clock=time.monotonic, wall=time.time)
     app = create_app(
         inference,

@@ -47,9 +47,12 @@ class Admin:
         resolve: Callable[[str], ModelSpec],
         current: Callable[[], Mapping[str, str]],
         applied: Callable[[], Mapping[str, int]] = dict,
+        unseen: Callable[[], str] = str,
     ) -> None:
         """Administer `service`. `resolve` finds a model by any of its names, `current` returns the namespaces of all
-        models that are here, by their names; both read the disk. `applied` counts what prompt rules did."""
+        models that are here, by their names; both read the disk. `applied` counts what prompt rules did.
+        `unseen` tells why models may be here that `current` left out."""
+        self._unseen = unseen
         self._applied = applied
         self._service = service
         self._warming = Warming(inference)
@@ -83,6 +86,8 @@ class Admin:
         """Remove what matches; say what would go where it is a dry run."""
         ledger = await self._cold()
         current = frozenset((await asyncio.to_thread(self._current)).values()) if body.incompatible else None
+        if current is not None and (why := self._unseen()):
+            raise OmlxError(Code.CACHE_UNUSABLE, f"nothing is removed, since models may be here all the same: {why}")
         criteria = Criteria(
             older_than_s=parse_duration_s(body.older_than) if body.older_than else None,
             larger_than_bytes=parse_size_bytes(body.larger_than) if body.larger_than else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
+from omlx_cli.contract import storage
 from omlx_cli.contract.cache import CacheList, CachePins, CacheStats, PruneReport, VerifyReport
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.coldstore import blockfile, names
@@ -223,7 +224,9 @@ def _limit(count_bytes: int) -> int | None:
 
 
 def _unsaved(error: OSError) -> OmlxError:
-    return OmlxError(Code.CACHE_UNUSABLE, f"the pins cannot be written down: {error.strerror or error}")
+    return OmlxError(
+        Code.CACHE_UNUSABLE, f"the pins cannot be written down: {storage.reason(error)}", storage.advice(error)
+    )
 
 
 def _ended_early(done: PruneReport, reason: str) -> PruneReport:

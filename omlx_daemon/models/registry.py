@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from omlx_cli.contract import storage
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
 from omlx_cli.contract.settings import Settings
@@ -36,6 +38,8 @@ class Registry:
         self._published = NamesFile(paths.model_names)
         self._specs: tuple[ModelSpec, ...] = ()
         self._by_name: dict[str, ModelSpec] = {}
+        self.unreadable = ""
+        """Why models may be here that the last scan did not see, or empty."""
 
     @property
     def models_folder(self) -> Path:
@@ -45,6 +49,7 @@ class Registry:
     def scan(self) -> list[ModelSpec]:
         """Look at every place again and return the models found, by name; the first place wins a name."""
         found: dict[str, ModelSpec] = {}
+        self.unreadable = _unreadable(self._paths.models, self._hub_cache)
         for spec in (*self._own(), *self._from_hub(), *self._from_lmstudio()):
             found.setdefault(spec.name.lower(), spec)
         found = self._named(found)
@@ -97,6 +102,10 @@ class Registry:
         return known or _spec(str(path), path, LOCAL, folder.look(path))
 
     def _not_found(self, name: str) -> OmlxError:
+        if self.unreadable:
+            return OmlxError(
+                Code.MODEL_NOT_FOUND, f"model {name!r} is not to be seen: {self.unreadable}", param="model"
+            )
         entry = self._catalog.find(name)
         if entry is not None or names.is_hub_id(name):
             return OmlxError(
@@ -134,6 +143,20 @@ def _catalog(home: Path) -> catalog.Catalog:
     except OmlxError as error:
         _log.warning("%s", error)
         return catalog.built_in()
+
+
+def _unreadable(*roots: Path) -> str:
+    """Return why one of these folders cannot be read; one that is not there holds nothing."""
+    for root in roots:
+        try:
+            with os.scandir(root):
+                continue
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            _log.warning("%s cannot be read: %s", root, storage.reason(error))
+            return f"{root} cannot be read: {storage.reason(error)}; {storage.advice(error)}"
+    return ""
 
 
 def _folders(root: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from functools import partial
 
 import msgspec
 
+from omlx_cli.contract import storage
 from omlx_cli.contract.api import LoadEstimate, MemoryStatus, RequestInfo, SlotInfo, StuckWorker
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.core import errors
@@ -143,7 +144,9 @@ class Pool:
         try:
             await self._state.pin(known, pinned)
         except OSError as error:
-            raise OmlxError(Code.INTERNAL, f"the pin was not saved: {error}") from error
+            raise OmlxError(
+                Code.INTERNAL, f"the pin was not saved: {storage.reason(error)}", storage.advice(error)
+            ) from error
         self._lifecycle.changed.set()
         slot = self._lifecycle.find(known)
         return self._row(slot) if slot is not None and slot.is_live else None
