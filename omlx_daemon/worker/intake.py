@@ -17,6 +17,8 @@ from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.worker.engine.prepare import Preparer
 from omlx_daemon.worker.engine.sequence import Sequence
 from omlx_daemon.worker.engine.tickets import Ticket, Tickets
+from omlx_daemon.worker.explain.history import History
+from omlx_daemon.worker.explain.witness import Witness
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ class Intake:
         self._tell = tell
         self._admit = admit
         self._requests: SimpleQueue[Coming] = SimpleQueue()
+        self._history: History | None = None
         self._came = 0
         self._prepared = 0
 
@@ -52,6 +55,7 @@ class Intake:
 
     def start(self, preparer: Preparer) -> None:
         """Begin to work."""
+        self._history = History(preparer.encoder.decode)
         Thread(target=self._work, args=(preparer,), name="intake", daemon=True).start()
 
     def _work(self, preparer: Preparer) -> None:
@@ -81,6 +85,8 @@ class Intake:
 
     def _prepare(self, preparer: Preparer, ticket: Ticket, request: GenerationRequest) -> None:
         prepared = _prepared(preparer, ticket, request)
+        if isinstance(prepared, Sequence) and not prepared.answers_nothing:
+            prepared.witness = self._witness(request, prepared)
         # Counted before it is handed over, so that the engine does not wait for the one it is given.
         self._prepared += 1
         if isinstance(prepared, Sequence):
@@ -90,9 +96,22 @@ class Intake:
         else:
             self._refuse(ticket, prepared)
 
+    def _witness(self, request: GenerationRequest, sequence: Sequence) -> Witness | None:
+        """Compare a prompt with those before it; what goes wrong there harms no request."""
+        if self._history is None:
+            return None
+        try:
+            record, kin = self._history.meet(request, sequence.prompt)
+        except Exception:
+            log.exception("comparing a prompt failed", extra=about(request.id))
+            return None
+        return Witness(record, kin, self._history.decode)
+
     def _hand_over(self, ticket: Ticket, sequence: Sequence) -> None:
         if self._tickets.hand_over(ticket):
-            self._tell(ticket.id, Queued(position=ticket.position, prompt_tokens=len(sequence.prompt)))
+            self._tell(
+                ticket.id, Queued(position=ticket.position, prompt_tokens=len(sequence.prompt), rules=sequence.rules)
+            )
             self._admit(sequence)
 
     def _tell_count(self, ticket: Ticket, prompt_tokens: int) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from omlx_daemon.worker.cache.checkpoints import Checkpoints
-from omlx_daemon.worker.cache.hashing import Chain
+from omlx_daemon.worker.cache.hashing import Chain, common_tokens
 from omlx_daemon.worker.cache.lineage import Turn
 from omlx_daemon.worker.cache.loading import Loading
 from omlx_daemon.worker.cache.payload import Unusable
@@ -97,6 +97,21 @@ class Lease:
         tail = len(self._chain) % BLOCK_TOKENS
         ends = [*range(BLOCK_TOKENS, len(self._chain) + 1, BLOCK_TOKENS), *([len(self._chain)] if tail else [])]
         return tuple(self._chain.ending_at(end).hash for end in ends)
+
+    def block_at(self, position: int) -> bytes:
+        """Return the hash of the full block that holds `position`, empty where the tokens end before its end."""
+        block = position // BLOCK_TOKENS
+        return self._chain.hash_of(block) if block < self._chain.blocks else b""
+
+    def beside(self) -> tuple[bytes, bytes] | None:
+        """Return the packed ids of the block in which the tokens leave what is stored, and those of the stored block
+        that begins most like it; None where none is known."""
+        block = self.plan.reach // BLOCK_TOKENS
+        own = self._chain.ids_of(block) if block <= self._chain.blocks else b""
+        others = (
+            [ids for ids in self._store.following(self._chain.parent(block)) if not own.startswith(ids)] if own else []
+        )
+        return (own, max(others, key=lambda ids: common_tokens(ids, own))) if others else None
 
     @property
     def awaited(self) -> Lease | None:

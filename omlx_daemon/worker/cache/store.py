@@ -172,6 +172,10 @@ class Store:
         room = -(-(len(chain) + headroom_tokens) // BLOCK_TOKENS) * BLOCK_TOKENS
         return Loading(chain, self._index, self._shelf, self._codec, self._gate, wake=self._wake, capacity_tokens=room)
 
+    def following(self, digest: bytes) -> list[bytes]:
+        """Return the token ids, as far as they are known, of blocks that continue the one with this hash."""
+        return [node.ids for node in self._index.children(digest) if node.ids]
+
     def ahead(self, lease: Lease, chain: Chain, plan: Plan) -> tuple[Lease, int] | None:
         """Return the lease that computes what `lease` needs next, and the position to wait for."""
         block = plan.position // BLOCK_TOKENS

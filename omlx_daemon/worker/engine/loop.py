@@ -269,7 +269,9 @@ class Engine:
             total_tokens=total,
             cached_hot_tokens=sequence.cached_hot_tokens,
             cached_cold_tokens=sequence.cached_cold_tokens,
+            miss=None if sequence.is_told else sequence.miss,
         )
+        sequence.is_told = True
         self._out.append((sequence.ticket.id, event))
 
     def _prefill_failed(self, sequences: list[Sequence], error: Exception) -> None:

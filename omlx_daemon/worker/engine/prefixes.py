@@ -13,6 +13,8 @@ from omlx_daemon.core.entries import about
 from omlx_daemon.worker.cache.lease import Lease, LeaseOptions, LeaseState
 from omlx_daemon.worker.cache.store import Store
 from omlx_daemon.worker.engine.sequence import Sequence
+from omlx_daemon.worker.explain.verdict import Found
+from omlx_daemon.worker.explain.witness import Beside
 from omlx_daemon.worker.figures import figures
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,8 @@ class Prefixes:
     def finish(self, sequence: Sequence, source: Callable[[], object | None]) -> None:
         """Keep the rest and end the lease; `source` gives None where no live cache is left."""
         lease = sequence.lease
+        if sequence.witness is not None:
+            sequence.witness.end([*sequence.prompt, *sequence.said], sequence.prompt_tokens)
         if lease is None:
             return
         try:
@@ -134,3 +138,17 @@ class Prefixes:
             return
         sequence.cached_hot_tokens = restored.by_tier.get("hot", 0)
         sequence.cached_cold_tokens = restored.tokens - sequence.cached_hot_tokens
+        if sequence.witness is not None:
+            found = Found(
+                restored.stop,
+                sequence.prompt_tokens,
+                restored.tokens,
+                lease.plan.reach,
+                lease.block_at(restored.tokens),
+            )
+            sequence.miss = sequence.witness.miss(found, lambda: _beside(lease))
+
+
+def _beside(lease: Lease) -> Beside | None:
+    found = lease.beside()
+    return Beside(*found) if found else None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
+
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.errors import prompt_too_long
 from omlx_daemon.core.requests import (
@@ -21,6 +23,8 @@ from omlx_daemon.worker.engine.boundaries import Boundaries
 from omlx_daemon.worker.engine.plan import decide
 from omlx_daemon.worker.engine.ports import Encoder, ModelFacts, Vocabulary
 from omlx_daemon.worker.engine.sequence import Sequence
+from omlx_daemon.worker.engine.systems import RULE as SYSTEM_RULE
+from omlx_daemon.worker.engine.systems import SystemTurns
 from omlx_daemon.worker.engine.tickets import Ticket
 
 
@@ -45,10 +49,12 @@ class Preparer:
         self._vocabulary = vocabulary
         self._facts = facts
         self._boundaries = Boundaries(encoder)
+        self._systems = SystemTurns(encoder)
         self._marks_boundaries = marks_boundaries
 
     def prepare(self, ticket: Ticket, request: GenerationRequest) -> Sequence:
         """Return the sequence of `request`. Raises OmlxError (invalid request, prompt too long for model or memory)."""
+        request, rules = self._placed(request)
         sampling = request.sampling
         plan = decide(sampling, self._facts.defaults)
         self._check_ids("logit_bias", tuple(plan.logit_bias))
@@ -63,6 +69,7 @@ class Preparer:
             echo_text=self._echo(request.prompt, prompt) if request.echo else "",
             cache=request.cache,
             client=request.client,
+            rules=rules,
             boundaries=self._shared(request.prompt, prompt),
         )
         self._bound(sequence)
@@ -71,6 +78,10 @@ class Preparer:
     def count(self, request: GenerationRequest) -> int:
         """Return how many tokens the prompt of `request` has, however long it may be. Raises OmlxError as `prepare`."""
         return len(self._encode(request.prompt))
+
+    def count(self, request: GenerationRequest) -> int:
+        """Return how many tokens the prompt of `request` has, however long it may be. Raises OmlxError as `prepare`."""
+        return len(self._encode(self._placed(request)[0].prompt))
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, ChatPrompt):
@@ -83,6 +94,18 @@ class Preparer:
             return self._boundaries.prefix(head)
         self._check_ids("prompt", prompt.token_ids)
         return list(prompt.token_ids)
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes tokens of text, and text of tokens."""
+        return self._encoder
+
+    def _placed(self, request: GenerationRequest) -> tuple[GenerationRequest, tuple[str, ...]]:
+        """Return `request` with its system messages where the template takes them, and the rules that took."""
+        prompt = self._systems.placed(request.prompt)
+        if prompt is request.prompt:
+            return request, ()
+        return msgspec.structs.replace(request, prompt=prompt), (SYSTEM_RULE,)
 
     def _shared(self, prompt: Prompt, token_ids: list[int]) -> tuple[int, ...]:
         if not self._marks_boundaries or not isinstance(prompt, ChatPrompt):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from omlx_cli.contract.errors import ErrorBody
-from omlx_daemon.core.events import Failed, Finished, FinishReason, Usage
+from omlx_daemon.core.events import Failed, Finished, FinishReason, Miss, Usage
 from omlx_daemon.core.requests import CachePolicy
 from omlx_daemon.worker.cache.lease import Lease
 from omlx_daemon.worker.engine.answer import Answer
 from omlx_daemon.worker.engine.plan import SamplingPlan
 from omlx_daemon.worker.engine.ports import BLOCK_TOKENS, Prefill, Row
 from omlx_daemon.worker.engine.tickets import Ticket
+from omlx_daemon.worker.explain.witness import Witness
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +30,14 @@ class Sequence:
     stop_ids: frozenset[int] = frozenset()
     echo_text: str = ""
     cache: CachePolicy = field(default_factory=CachePolicy)
+    rules: tuple[str, ...] = ()
+    """Prompt rules that had to be applied here."""
+    witness: Witness | None = None
+    """What tells why no more of its prompt was reused."""
+    miss: Miss | None = None
+    """Why that was, once it is known."""
+    is_told: bool = False
+    """Whether its miss was told."""
     boundaries: tuple[int, ...] = ()
     """Prompt positions that other prompts are likely to share."""
     lease: Lease | None = None
@@ -154,6 +163,7 @@ class Sequence:
             cached_hot_tokens=self.cached_hot_tokens,
             cached_cold_tokens=self.cached_cold_tokens,
             stored_tokens=self.stored_tokens,
+            miss=self.miss,
             queue_s=started_s - self.ticket.arrived_s,
             prefill_s=first_s - started_s,
             decode_s=now_s - first_s,
