@@ -22,6 +22,8 @@ _omlx_names() { # FILE: offers the names that omlx keeps there, one a line
 _omlx_value() { # COMMAND PLACE: offers what is written there
     case "$1 $2" in
     'omlx run 1' | 'omlx show 1' | 'omlx rm '[1-9]* | 'omlx load 1' | 'omlx pin 1' | 'omlx unpin 1' | 'omlx cache ls --model' | 'omlx cache prune --model' | 'omlx cache clear --model' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx cache export 1') _omlx_names models.txt ;;
+    'omlx launch 1' | 'omlx env 1') _omlx_words claude codex opencode qwen ;;
+    'omlx env --shell') _omlx_words posix fish ;;
     'omlx pull 1') _omlx_words deepseek-r1 deepseek-r1:32b deepseek-r1:7b gemma3 gemma3:12b gemma3:1b gemma3:4b gpt-oss gpt-oss:20b llama3.2 llama3.2:1b llama3.2:3b llama3.3 llama3.3:70b mistral mistral-small mistral-small:24b mistral:7b phi4 phi4-mini phi4-mini:3.8b phi4:14b qwen2.5-coder qwen2.5-coder:7b qwen3 qwen3-coder qwen3-coder:30b qwen3:0.6b qwen3:14b qwen3:30b qwen3:32b qwen3:4b qwen3:8b smollm2 smollm2:135m smollm3 smollm3:3b ;;
     'omlx unload 1') _omlx_names loaded.txt ;;
     'omlx status --bar') _omlx_words plain tmux xbar ;;
@@ -31,13 +33,13 @@ _omlx_value() { # COMMAND PLACE: offers what is written there
     'omlx key create --priority') _omlx_words interactive normal batch ;;
     'omlx doctor '[1-9]*) _omlx_words install versions home settings service daemon port disk memory backend cache agents ;;
     'omlx completion 1') _omlx_words bash zsh fish ;;
-    'omlx help '[1-9]*) _omlx_words run pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help exit-codes ;;
+    'omlx help '[1-9]*) _omlx_words run launch env pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help exit-codes ;;
     esac
 }
 
 _omlx_below() { # COMMAND: offers its commands
     case $1 in
-    'omlx') _omlx_words run pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help ;;
+    'omlx') _omlx_words run launch env pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help ;;
     'omlx cache') _omlx_words stats ls prune verify clear pin unpin pins warm export import path ;;
     'omlx service') _omlx_words disable enable logs status ;;
     'omlx config') _omlx_words get path reload set ;;
@@ -50,6 +52,8 @@ _omlx_options() { # COMMAND: offers its options
     case $1 in
     'omlx') _omlx_words -V --version --json -q --quiet -h --help ;;
     'omlx run') _omlx_words --system -t --temperature --top-p --top-k --min-p -n --max-tokens --seed --stop --ttl --keep-alive --raw -v --verbose --json -q --quiet -h --help ;;
+    'omlx launch') _omlx_words -m --model --print-env --write-config --json -q --quiet -h --help ;;
+    'omlx env') _omlx_words -m --model --shell --json -q --quiet -h --help ;;
     'omlx pull') _omlx_words --as --json -q --quiet -h --help ;;
     'omlx ls') _omlx_words --json -q --quiet -h --help ;;
     'omlx show') _omlx_words --template --json -q --quiet -h --help ;;
@@ -122,14 +126,14 @@ _omlx() {
         if [[ -n $option ]]; then option=""; continue; fi
         if [[ -n $plain || $word != -* ]]; then
             case "$path $word" in
-            'omlx run' | 'omlx pull' | 'omlx ls' | 'omlx show' | 'omlx rm' | 'omlx ps' | 'omlx load' | 'omlx unload' | 'omlx pin' | 'omlx unpin' | 'omlx requests' | 'omlx cancel' | 'omlx cache' | 'omlx cache stats' | 'omlx cache ls' | 'omlx cache prune' | 'omlx cache verify' | 'omlx cache clear' | 'omlx cache pin' | 'omlx cache unpin' | 'omlx cache pins' | 'omlx cache warm' | 'omlx cache export' | 'omlx cache import' | 'omlx cache path' | 'omlx start' | 'omlx stop' | 'omlx restart' | 'omlx status' | 'omlx top' | 'omlx logs' | 'omlx serve' | 'omlx service' | 'omlx service disable' | 'omlx service enable' | 'omlx service logs' | 'omlx service status' | 'omlx config' | 'omlx config get' | 'omlx config path' | 'omlx config reload' | 'omlx config set' | 'omlx key' | 'omlx key create' | 'omlx key ls' | 'omlx key rm' | 'omlx doctor' | 'omlx completion' | 'omlx self' | 'omlx self install-shim' | 'omlx self path' | 'omlx self uninstall' | 'omlx help') path="$path $word" ;;
+            'omlx run' | 'omlx launch' | 'omlx env' | 'omlx pull' | 'omlx ls' | 'omlx show' | 'omlx rm' | 'omlx ps' | 'omlx load' | 'omlx unload' | 'omlx pin' | 'omlx unpin' | 'omlx requests' | 'omlx cancel' | 'omlx cache' | 'omlx cache stats' | 'omlx cache ls' | 'omlx cache prune' | 'omlx cache verify' | 'omlx cache clear' | 'omlx cache pin' | 'omlx cache unpin' | 'omlx cache pins' | 'omlx cache warm' | 'omlx cache export' | 'omlx cache import' | 'omlx cache path' | 'omlx start' | 'omlx stop' | 'omlx restart' | 'omlx status' | 'omlx top' | 'omlx logs' | 'omlx serve' | 'omlx service' | 'omlx service disable' | 'omlx service enable' | 'omlx service logs' | 'omlx service status' | 'omlx config' | 'omlx config get' | 'omlx config path' | 'omlx config reload' | 'omlx config set' | 'omlx key' | 'omlx key create' | 'omlx key ls' | 'omlx key rm' | 'omlx doctor' | 'omlx completion' | 'omlx self' | 'omlx self install-shim' | 'omlx self path' | 'omlx self uninstall' | 'omlx help') path="$path $word" ;;
             *) place=$((place + 1)) ;;
             esac
         elif [[ $word == -- ]]; then
             plain=1
         else
             case "$path $word" in
-            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx top --port' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx logs --since' | 'omlx logs --level' | 'omlx logs --request' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines' | 'omlx key create --scope' | 'omlx key create --priority') option=$word ;;
+            'omlx run --system' | 'omlx run -t' | 'omlx run --temperature' | 'omlx run --top-p' | 'omlx run --top-k' | 'omlx run --min-p' | 'omlx run -n' | 'omlx run --max-tokens' | 'omlx run --seed' | 'omlx run --stop' | 'omlx run --ttl' | 'omlx run --keep-alive' | 'omlx launch -m' | 'omlx launch --model' | 'omlx env -m' | 'omlx env --model' | 'omlx env --shell' | 'omlx pull --as' | 'omlx load --ttl' | 'omlx load --keep-alive' | 'omlx cache ls --model' | 'omlx cache prune --older-than' | 'omlx cache prune --larger-than' | 'omlx cache prune --model' | 'omlx cache verify --sample' | 'omlx cache clear --model' | 'omlx cache pin --system' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx stop --timeout' | 'omlx restart --timeout' | 'omlx status --bar' | 'omlx top --interval' | 'omlx top --port' | 'omlx logs -n' | 'omlx logs --lines' | 'omlx logs --since' | 'omlx logs --level' | 'omlx logs --request' | 'omlx serve --host' | 'omlx serve --port' | 'omlx serve --paged-ssd-cache-dir' | 'omlx serve --paged-ssd-cache-max-size' | 'omlx serve --hot-cache-max-size' | 'omlx service logs -n' | 'omlx service logs --lines' | 'omlx key create --scope' | 'omlx key create --priority') option=$word ;;
             esac
         fi
     done

@@ -16,7 +16,11 @@ Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 daemon not running or unrea
 6 refused (pinned, in use, needs --yes), 130 interrupted, 141 closed pipe; omlx help exit-codes  tells more."""
 
 _SECTIONS: dict[str, dict[str, str]] = {
-    "Talk": {"run": "Ask a model once, or chat with it."},
+    "Talk": {
+        "run": "Ask a model once, or chat with it.",
+        "launch": "Run a coding agent on this daemon.",
+        "env": "Print what a coding agent needs, for the shell.",
+    },
     "Models on disk": {
         "pull": "Fetch or import a model.",
         "ls": "List the models on disk.",
