@@ -86,7 +86,7 @@ class _Translated:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Unreachable):
-            raise _unreachable(error.__cause__) from error
+            raise _unreachable(error) from error
         if isinstance(error, Silent):
             raise _silent() from error
         if isinstance(error, Interrupted):
@@ -100,12 +100,12 @@ def not_running() -> OmlxError:
     return OmlxError(Code.DAEMON_UNREACHABLE, "the daemon is not running", "omlx start  starts it")
 
 
-def _unreachable(cause: BaseException | None) -> OmlxError:
+def _unreachable(error: Unreachable) -> OmlxError:
     """Return the error for a daemon that does not run, or that may not be spoken to."""
-    if isinstance(cause, PermissionError):
+    if isinstance(error.__cause__, PermissionError):
         from omlx_cli.contract import storage
 
-        return storage.unusable(cause, "the daemon's socket may not be used")
+        return storage.unusable(error.__cause__, f"cannot connect to {error}")
     return not_running()
 
 

@@ -16,7 +16,7 @@ _RECEIVE_BYTES = 65536
 
 
 class Unreachable(Exception):
-    """Nobody listens on the socket; its cause is the system's own error."""
+    """Nobody listens on the socket, whose path it names; its cause is the system's own error."""
 
 
 class Interrupted(Exception):
@@ -148,7 +148,7 @@ def _connect(connection: _socket.socket, path: str) -> None:
     except TimeoutError as error:
         raise Silent from error
     except OSError as error:
-        raise Unreachable from error
+        raise Unreachable(path) from error
 
 
 def _send_all(connection: _socket.socket, data: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import IO
 
 import msgspec
 
+from omlx_cli.contract import storage
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.paths import FILE_MODE, Paths
 
@@ -83,15 +84,25 @@ class ProcessService:
                     Code.DAEMON_UNREACHABLE, f"cannot start the daemon: {error}", "omlx doctor  checks the installation"
                 ) from error
 
+    def _printed(self, log_bytes: int) -> bytes:
+        try:
+            return self._paths.boot_log.read_bytes()[log_bytes:]
+        except OSError:
+            return b""
+
     def _log_bytes(self) -> int:
         try:
             return self._paths.boot_log.stat().st_size
-        except FileNotFoundError:
+        except OSError:
             return 0
 
     def _boot_log(self) -> IO[bytes]:
+        """Open the log. Raises OmlxError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        return os.fdopen(os.open(self._paths.boot_log, flags, FILE_MODE), "wb")
+        try:
+            return os.fdopen(os.open(self._paths.boot_log, flags, FILE_MODE), "wb")
+        except OSError as error:
+            raise storage.unusable(error, f"cannot write {self._paths.boot_log}") from error
 
     def _check(self, line: bytes, process: subprocess.Popen[bytes], log_bytes: int) -> None:
         """Return if the daemon is ready; what it printed stands in the boot log from `log_bytes` on."""
@@ -112,7 +123,7 @@ class ProcessService:
 
     def _ended(self, exit_code: int | None, log_bytes: int) -> OmlxError:
         how = "" if exit_code is None else f" (exit code {exit_code})" if exit_code >= 0 else f" (signal {-exit_code})"
-        last = _last_line(self._paths.boot_log.read_bytes()[log_bytes:])
+        last = _last_line(self._printed(log_bytes))
         message = f"the daemon ended while starting{how}" + (f": {last}" if last else "")
         return OmlxError(Code.DAEMON_UNREACHABLE, message, f"{self._paths.boot_log}  holds what it printed")
 

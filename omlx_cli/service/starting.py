@@ -35,7 +35,10 @@ class Starting:
 
     def begin(self) -> None:
         """Remember where the daemon's words will begin."""
-        self._read_bytes = self._log.stat().st_size if self._log.exists() else 0
+        try:
+            self._read_bytes = self._log.stat().st_size
+        except OSError:
+            self._read_bytes = 0
 
     def wait(self, deadline_s: float, look: Callable[[], Ended | None]) -> None:
         """Return when the daemon is ready; `look` asks the manager whether it ended instead.

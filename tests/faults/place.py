@@ -57,13 +57,13 @@ class Place(Home):
         return [line.removeprefix("warning: ") for line in lines]
 
     def refused(self, *words: str, code: int) -> tuple[str, str]:
-        """Run one command that must fail with one line and one hint; return both."""
+        """Run one command that must fail with one line, and at most one hint; return both."""
         done = self.run(*words)
         assert done.returncode == code, done
-        error, hint = done.stderr.splitlines()
+        error, *hints = done.stderr.splitlines()
         assert error.startswith("error: "), error
-        assert hint.startswith("hint: "), hint
-        return error.removeprefix("error: "), hint.removeprefix("hint: ")
+        assert len(hints) <= 1 and all(hint.startswith("hint: ") for hint in hints), hints
+        return error.removeprefix("error: "), "".join(hints).removeprefix("hint: ")
 
     def status(self) -> dict[str, Any]:
         """Return the whole status."""
@@ -80,9 +80,14 @@ class Place(Home):
     def pid(self) -> int:
         return int(self.daemon()["pid"])
 
-    def models(self) -> dict[str, bool]:
-        """Return the models on disk, and whether each is pinned."""
-        return {row["name"]: row["pinned"] for row in json.loads(self.well("ls", "--json"))["models"]}
+    def models(self) -> list[str]:
+        """Return the models on disk."""
+        return [row["name"] for row in json.loads(self.well("ls", "--json"))["models"]]
+
+    def pinned(self) -> list[str]:
+        """Return the models that the daemon remembers as pinned."""
+        found: list[str] = json.loads(self.paths.state.read_text())["pinned"]
+        return found
 
     def daemons(self) -> list[psutil.Process]:
         """Return the daemon processes of this home."""

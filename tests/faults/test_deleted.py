@@ -28,7 +28,7 @@ def test_a_deleted_run_directory_is_made_anew_under_a_running_request(place: Pla
     assert (mode(place.paths.run), mode(place.paths.socket)) == (0o700, 0o600)
     assert place.info()["pid"] == pid
     assert place.paths.daemon_lock.read_text() == f"{pid}\n"
-    assert place.models() == {MODEL: True}
+    assert (place.models(), place.pinned()) == ([MODEL], [MODEL])
     assert place.well("stop") == "stopped\n"
     assert not place.paths.socket.exists()
 
