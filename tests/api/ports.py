@@ -101,7 +101,11 @@ class ScriptedInference:
             "raising-late": _raising_late,
             "silent": _silent,
             "thinking": _thinking,
+            "agent": _agent,
+            "taking-back": _taking_back,
         }
+        if request.count_only and (self.any_name or request.model in scripts):
+            return _count(request)
         if self.any_name:
             return scripts.get(request.model, _answer)(request)
         if request.model not in scripts:
@@ -230,6 +234,48 @@ async def _thinking(request: GenerationRequest) -> AsyncIterator[Event]:
     yield ToolCall(id="call_1", name="look", arguments='{"at":"sky"}')
     yield ToolCall(id="call_2", name="think", arguments="{}")
     yield Finished(reason=FinishReason.TOOL_CALLS, usage=Usage(completion_tokens=9, reasoning_tokens=2))
+
+
+async def _count(request: GenerationRequest) -> AsyncIterator[Event]:
+    if request.model == "crashing":
+        yield Failed(error=ErrorBody(code=Code.WORKER_CRASHED, message="the worker of crashing ended: signal 9"))
+        return
+    yield Queued(prompt_tokens=PROMPT_TOKENS)
+    yield Finished(reason=FinishReason.STOP, usage=Usage(prompt_tokens=PROMPT_TOKENS))
+
+
+async def _agent(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued(prompt_tokens=1000)
+    yield Prefill(done_tokens=600, total_tokens=1000, cached_hot_tokens=400, cached_cold_tokens=112)
+    yield Reasoning(text="Two places")
+    yield Reasoning(text=" to look.")
+    yield Text(text="\n\n")
+    yield Text(text="I will look")
+    yield Text(text="")
+    yield Text(text=".")
+    yield Text(text="\n")
+    yield ToolCall(index=0, id="call_1", name="look", arguments='{"at":')
+    yield ToolCall(index=0, arguments=' "sky"}')
+    yield Text(text="\n")
+    yield ToolCall(index=1, id="call_2", name="wait")
+    usage = Usage(
+        prompt_tokens=1000,
+        completion_tokens=40,
+        cached_hot_tokens=400,
+        cached_cold_tokens=112,
+        stored_tokens=487,
+        reasoning_tokens=6,
+    )
+    yield Finished(reason=FinishReason.TOOL_CALLS, usage=usage)
+
+
+async def _taking_back(_: GenerationRequest) -> AsyncIterator[Event]:
+    yield Queued(prompt_tokens=PROMPT_TOKENS)
+    yield ToolCall(index=0, id="call_1", name="look", arguments='{"at":')
+    yield ToolCall(index=0, void=True)
+    yield Text(text='<tool_call>{"at": sky}</tool_call>')
+    usage = Usage(prompt_tokens=PROMPT_TOKENS, completion_tokens=9)
+    yield Finished(reason=FinishReason.STOP, usage=usage, warnings=("a tool call cannot be read",))
 
 
 class PlainNames:
