@@ -115,7 +115,16 @@ class Host:
         )
         engine.limit_kv(settings.kv_limit_bytes)
         tokenizer, marks = loaded.tokenizer, cache.store.needs_checkpoints
-        self._intake.start(Preparer(tokenizer, tokenizer, loaded.facts, marks_boundaries=marks, bound=engine.bound))
+        self._intake.start(
+            Preparer(
+                tokenizer,
+                tokenizer,
+                loaded.facts,
+                marks_boundaries=marks,
+                bound=engine.bound,
+                grammars=loaded.grammars,
+            )
+        )
         self.serving = True
         self._progress("ready", 1.0)
         self._outbox.put(loaded.ready, engine.report())

@@ -29,7 +29,7 @@ class ModelBench:
         tokenizer = self.loaded.tokenizer
         self._tickets = Tickets(256, 512, time.monotonic)
         self.engine = Engine(self.loaded.runner, self._tickets, 256, 0.3, time.monotonic)
-        self._preparer = Preparer(tokenizer, tokenizer, self.loaded.facts)
+        self._preparer = Preparer(tokenizer, tokenizer, self.loaded.facts, grammars=self.loaded.grammars)
 
     def run(self, *requests: GenerationRequest) -> list[list[Event]]:
         """Return the events of each request, all run in one batch."""

@@ -19,6 +19,7 @@ from omlx_daemon.core.requests import Sampling
 from omlx_daemon.wire.messages import Ready, Start
 from omlx_daemon.worker.backend import device, precision
 from omlx_daemon.worker.backend.blas import Blas
+from omlx_daemon.worker.backend.grammar.compiler import Compiler
 from omlx_daemon.worker.backend.kv.opening import OpenedCodec, open_codec
 from omlx_daemon.worker.backend.lanes.shape import shape_of
 from omlx_daemon.worker.backend.memory import available_bytes, device_cap_bytes, peak_resident_bytes
@@ -44,6 +45,7 @@ class LoadedModel:
     facts: ModelFacts
     ready: Ready
     cache: OpenedCodec
+    grammars: Compiler
 
 
 def load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
@@ -88,7 +90,8 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
     )
     codec = open_codec(model, start.cache.kv_store_bits) if start.cache.enabled else OpenedCodec(None)
     codec = replace(codec, arrays=f"{on} {ready.weights_dtype} {codec.arrays}")
-    return LoadedModel(BatchRunner(model, shape), ModelTokenizer(tokenizer), facts, ready, codec)
+    encoder = ModelTokenizer(tokenizer)
+    return LoadedModel(BatchRunner(model, shape), encoder, facts, ready, codec, Compiler(encoder, facts))
 
 
 def _refuse_own_code(path: Path) -> None:

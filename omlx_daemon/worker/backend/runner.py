@@ -201,11 +201,16 @@ class BatchRunner:
         row = self._rows[response.uid]
         if row.fault:
             return Sampled(response.uid, response.token, fault=row.fault)
-        return Sampled(response.uid, response.token, row.scores(response.token, response.logprobs))
+        scores = row.scores(response.token, response.logprobs)
+        return Sampled(response.uid, response.token, scores, complete=row.complete)
 
 
 def _sampling(row: Row) -> RowSampling:
-    return row.choosing if isinstance(row.choosing, RowSampling) else RowSampling(row)
+    if not isinstance(row.choosing, RowSampling):
+        return RowSampling(row)
+    # It may have chosen already, in a group that failed.
+    row.choosing.step_back()
+    return row.choosing
 
 
 def _can_merge(cache: object) -> bool:

@@ -7,6 +7,7 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -15,6 +16,8 @@ import numpy.typing as npt
 from mlx_lm.sample_utils import greedy_sampler
 
 from omlx_daemon.core.entries import about
+from omlx_daemon.worker.backend.grammar.compiled import Compiled
+from omlx_daemon.worker.backend.grammar.follower import Follower
 from omlx_daemon.worker.engine.plan import SamplingPlan
 from omlx_daemon.worker.engine.ports import Row, Scores
 
@@ -22,13 +25,14 @@ log = logging.getLogger(__name__)
 
 Sampler = Callable[[mx.array], mx.array]
 Processor = Callable[[mx.array, mx.array], mx.array]
+_begin: Callable[[mx.array], None] = mx.async_eval
 
 
 class RowSampling:
     """Sampler and processors of one row, for mlx-lm's batch.
 
     Every row carries its own random key, so what it draws does not depend on who shares the batch. Greedy rows
-    share one sampler, so that a batch of them is chosen in one call.
+    without a grammar share one sampler, so that a batch of them is chosen in one call.
     """
 
     def __init__(self, row: Row) -> None:
@@ -39,8 +43,17 @@ class RowSampling:
         self._raw: deque[mx.array] = deque()
         self._key = mx.random.key(secrets.randbits(63) if row.plan.seed is None else row.plan.seed % (1 << 63))
         self._key_before = self._key
-        self.sampler: Sampler = greedy_sampler if row.plan.greedy else self._sample
-        self.processors: tuple[Processor, ...] = (self._process,) if _changes_logits(row.plan) else ()
+        self._follower = Follower(row.grammar) if isinstance(row.grammar, Compiled) else None
+        self._chosen: mx.array | None = None
+        choose: Sampler = greedy_sampler if row.plan.greedy else self._sample
+        self.sampler: Sampler = partial(self._note, choose) if self._follower else choose
+        changes = self._follower or _changes_logits(row.plan)
+        self.processors: tuple[Processor, ...] = (self._process,) if changes else ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the row's grammar allows nothing after the last token but one."""
+        return self._follower is not None and self._follower.complete
 
     def scores(self, token: int, logprobs: mx.array) -> Scores | None:
         """Return the log probabilities of the raw logits, (vocabulary,), for a row that asked; call it once a token."""
@@ -52,18 +65,40 @@ class RowSampling:
     def step_back(self) -> None:
         """Forget the choice that was made ahead, for a token that nobody has seen: it will be made again."""
         self._key = self._key_before
+        self._chosen = None
         self._raw.clear()
 
     def _process(self, context: mx.array, logits: mx.array) -> mx.array:
-        """Return logits (1, vocabulary) with penalties and biases; `context` is prompt and answer so far."""
+        """Return logits (1, vocabulary) with penalties, biases and what the grammar forbids.
+
+        `context` is prompt and answer so far.
+        """
         if self._plan.logprobs is not None:
             self._raw.append(logits)
         try:
-            return adjusted(self._plan, context, self._prompt_tokens, logits)
+            if self._follower is None:
+                return adjusted(self._plan, context, self._prompt_tokens, logits)
+            # The device goes on while its last choice is waited for and the grammar is asked.
+            _begin(logits)
+            return self._constrained(self._follower, adjusted(self._plan, context, self._prompt_tokens, logits))
         except Exception as error:
             log.exception("adjusting logits failed", extra=about(self._request))
             self.fault = f"{type(error).__name__}: {error}"
             return logits
+
+    def _constrained(self, follower: Follower, logits: mx.array) -> mx.array:
+        if self._chosen is not None:
+            follower.take(int(np.asarray(self._chosen)[0]))
+        if follower.complete:
+            return logits
+        # What is allowed stays so, however low a bias has put it.
+        lifted = mx.maximum(logits, mx.finfo(logits.dtype).min)
+        return mx.where(mx.array(follower.allowed()), lifted, -mx.inf)
+
+    def _note(self, choose: Sampler, logprobs: mx.array) -> mx.array:
+        """Choose, and keep the choice for the grammar: it is not computed yet."""
+        self._chosen = choose(logprobs)
+        return self._chosen
 
     def _sample(self, logprobs: mx.array) -> mx.array:
         """Return a token id (1,) drawn from log probabilities (1, vocabulary)."""

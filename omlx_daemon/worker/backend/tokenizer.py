@@ -33,6 +33,8 @@ _MAX_REASON = 300
 """Characters of a template's complaint; some quote the whole conversation."""
 _BYTE_PIECE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _SPACE = "\u2581"
+_MARKER = re.compile(r"<[^\s<>]+>|\[/?[A-Z_]+\]")
+"""How added tokens are written that stand for something else than their letters."""
 
 
 class ModelTokenizer:
@@ -69,6 +71,12 @@ class ModelTokenizer:
         """Return the tokens of a bare prompt; its beginning is marked as the model expects, once."""
         bos = self._tokenizer.bos_token
         return self._encode(text, special=bos is None or not text.startswith(bos))
+
+    @property
+    def markers(self) -> dict[str, int]:
+        """The added tokens that mark something, by how they are written: ends of turns, calls, reasoning."""
+        added = self._tokenizer.added_tokens_decoder
+        return {str(t): token for token, t in added.items() if t.special or _MARKER.fullmatch(str(t))}
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of `token_ids`, special tokens included."""

@@ -77,7 +77,7 @@ class Engine:
         sequence.ready = False
         self._scheduler.add(sequence)
         if sequence.echo_text:
-            self._say(sequence, Text(text=sequence.echo_text))
+            self._say(sequence, [Text(text=sequence.echo_text)])
         if sequence.max_tokens == 0 and not sequence.answers_nothing:
             self._end(sequence, sequence.finished(FinishReason.LENGTH, self._clock()))
 
@@ -188,8 +188,10 @@ class Engine:
             self._finish(sequence, FinishReason.STOP, now_s)
             return
         self._say(sequence, sequence.answer.add(row.token, row.scores))
-        if sequence.answer.stop_text:
+        if sequence.answer.ended:
             self._end(sequence, sequence.finished(FinishReason.STOP, now_s))
+        elif row.complete:
+            self._finish(sequence, FinishReason.STOP, now_s)
         elif sequence.generated_tokens >= sequence.max_tokens:
             self._finish(sequence, FinishReason.LENGTH, now_s)
 
@@ -308,9 +310,8 @@ class Engine:
             return self._runner.source(sequence.ticket.uid)
         return sequence.prefill.source(0) if sequence.prefill and sequence.done_tokens else None
 
-    def _say(self, sequence: Sequence, text: Text | None) -> None:
-        if text is not None:
-            self._out.append((sequence.ticket.id, text))
+    def _say(self, sequence: Sequence, pieces: Iterable[Event]) -> None:
+        self._out.extend((sequence.ticket.id, piece) for piece in pieces)
 
     def _fail(self, sequence: Sequence, error: ErrorBody) -> None:
         self._end(sequence, sequence.failed(error, self._clock()))

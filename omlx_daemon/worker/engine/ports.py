@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from omlx_daemon.core.requests import ChatPrompt
+from omlx_daemon.core.templates import TemplateTraits
 from omlx_daemon.worker.engine.detokenize import Detokenizer
 from omlx_daemon.worker.engine.kvshape import KvShape
 from omlx_daemon.worker.engine.plan import SamplingDefaults, SamplingPlan
+from omlx_daemon.worker.grammar.rules import Grammar
+from omlx_daemon.worker.parsing.style import AnswerStyle
 
 BLOCK_TOKENS = 256
 """The prefix cache's unit; prefill chunks end on its multiples."""
@@ -27,6 +30,9 @@ class ModelFacts:
     vocabulary_tokens: int
     eos_ids: frozenset[int] = frozenset()
     defaults: SamplingDefaults = field(default_factory=SamplingDefaults)
+    traits: TemplateTraits = field(default_factory=TemplateTraits)
+    style: AnswerStyle = field(default_factory=AnswerStyle)
+    """How its answers are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Row:
     choosing: object | None = None
     request: str = ""
     """Whose it is, for the log."""
+    grammar: object | None = None
+    """What `Grammars` made of the grammar that its answer has to follow; None where it is free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,8 @@ class Sampled:
     token: int
     scores: Scores | None = None
     fault: str = ""
+    complete: bool = False
+    """Its grammar allows nothing after this token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,4 +187,20 @@ class Encoder(Protocol):
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """Return the text of `token_ids`."""
+        ...
+
+
+class Grammars(Protocol):
+    """Makes grammars ready for a model. Called on the tokenising thread alone."""
+
+    @property
+    def markers(self) -> Mapping[str, int]:
+        """The model's tokens that are no text, by how they are written."""
+        ...
+
+    def compile(self, grammar: Grammar, field: str) -> object:
+        """Return what a row that has to follow `grammar` takes.
+
+        Raises OmlxError(INVALID_REQUEST) naming the field that cannot be enforced: that of a schema, or `field`.
+        """
         ...

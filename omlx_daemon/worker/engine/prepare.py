@@ -18,14 +18,15 @@ from omlx_daemon.core.requests import (
     SystemPrompt,
     TextPrompt,
 )
-from omlx_daemon.worker.engine.answer import Answer
+from omlx_daemon.worker.engine.answers import Answers
 from omlx_daemon.worker.engine.boundaries import Boundaries
 from omlx_daemon.worker.engine.plan import decide
-from omlx_daemon.worker.engine.ports import Encoder, ModelFacts, Vocabulary
+from omlx_daemon.worker.engine.ports import Encoder, Grammars, ModelFacts, Vocabulary
 from omlx_daemon.worker.engine.sequence import Sequence
 from omlx_daemon.worker.engine.systems import RULE as SYSTEM_RULE
 from omlx_daemon.worker.engine.systems import SystemTurns
 from omlx_daemon.worker.engine.tickets import Ticket
+from omlx_daemon.worker.grammar.answers import Style, wanted
 
 
 class Preparer:
@@ -39,22 +40,25 @@ class Preparer:
         *,
         marks_boundaries: bool = False,
         bound: Callable[[Sequence], None] = lambda sequence: None,
+        grammars: Grammars | None = None,
     ) -> None:
         """Prepare for one model; `marks_boundaries` where its cache can be resumed at chosen positions alone.
 
-        `bound` fits a sequence into memory, or raises OmlxError where it never fits.
+        `bound` fits a sequence into memory, or raises OmlxError where it never fits. Without `grammars`, answers are
+        free.
         """
+        self._grammars = grammars
         self._bound = bound
         self._encoder = encoder
-        self._vocabulary = vocabulary
         self._facts = facts
+        self._answers = Answers(encoder, vocabulary, facts)
         self._boundaries = Boundaries(encoder)
         self._systems = SystemTurns(encoder)
         self._marks_boundaries = marks_boundaries
 
     def prepare(self, ticket: Ticket, request: GenerationRequest) -> Sequence:
         """Return the sequence of `request`. Raises OmlxError (invalid request, prompt too long for model or memory)."""
-        request, rules = self._placed(request)
+        request, rules = self._placed(self._answers.directed(request))
         sampling = request.sampling
         plan = decide(sampling, self._facts.defaults)
         self._check_ids("logit_bias", tuple(plan.logit_bias))
@@ -63,7 +67,7 @@ class Preparer:
             ticket=ticket,
             prompt=prompt,
             plan=plan,
-            answer=Answer(self._vocabulary, sampling.stop),
+            answer=self._answers.begin(request, prompt),
             max_tokens=self._max_tokens(sampling, len(prompt)),
             stop_ids=frozenset(sampling.stop_token_ids) | (frozenset() if sampling.ignore_eos else self._facts.eos_ids),
             echo_text=self._echo(request.prompt, prompt) if request.echo else "",
@@ -71,17 +75,20 @@ class Preparer:
             client=request.client,
             rules=rules,
             boundaries=self._shared(request.prompt, prompt),
+            grammar=self._grammar(request),
         )
         self._bound(sequence)
         return sequence
 
-    def count(self, request: GenerationRequest) -> int:
-        """Return how many tokens the prompt of `request` has, however long it may be. Raises OmlxError as `prepare`."""
-        return len(self._encode(request.prompt))
+    def _grammar(self, request: GenerationRequest) -> object | None:
+        if self._grammars is None:
+            return None
+        found = wanted(request, Style(), self._grammars.markers)
+        return found and self._grammars.compile(*found)
 
     def count(self, request: GenerationRequest) -> int:
         """Return how many tokens the prompt of `request` has, however long it may be. Raises OmlxError as `prepare`."""
-        return len(self._encode(self._placed(request)[0].prompt))
+        return len(self._encode(self._placed(self._answers.directed(request))[0].prompt))
 
     def _encode(self, prompt: Prompt) -> list[int]:
         if isinstance(prompt, ChatPrompt):

@@ -60,6 +60,8 @@ class Sequence:
     """Prefills in a group of one, since a group with it failed."""
     said: list[int] = field(default_factory=list)
     """Tokens generated since it began to decode."""
+    grammar: object | None = None
+    """What its answer has to follow."""
     choosing: object | None = None
     """The runner's state of its sampling, from a step back until it decodes again."""
     prompt_tokens: int = field(init=False)
@@ -118,7 +120,7 @@ class Sequence:
     @property
     def row(self) -> Row:
         """The sequence as the runner sees it."""
-        return Row(self.ticket.uid, self.prompt, self.plan, self.choosing, self.ticket.id)
+        return Row(self.ticket.uid, self.prompt, self.plan, self.choosing, self.ticket.id, self.grammar)
 
     def step_back(self, choosing: object | None) -> None:
         """Give up its place: what it has said becomes a part of its prompt, to be computed again in its turn."""
@@ -146,8 +148,15 @@ class Sequence:
         return -(-left // -(-left // count))
 
     def finished(self, reason: FinishReason, now_s: float) -> Finished:
-        """Return the event of its proper end."""
-        return Finished(reason=reason, usage=self.usage(now_s), stop_text=self.answer.stop_text)
+        """Return the event of its proper end; one that ended by itself and made calls ended with them."""
+        if reason is FinishReason.STOP and self.answer.calls:
+            reason = FinishReason.TOOL_CALLS
+        return Finished(
+            reason=reason,
+            usage=self.usage(now_s),
+            stop_text=self.answer.stop_text,
+            warnings=self.answer.warnings,
+        )
 
     def failed(self, error: ErrorBody, now_s: float) -> Failed:
         """Return the event of its failure."""
@@ -160,6 +169,7 @@ class Sequence:
         return Usage(
             prompt_tokens=self.prompt_tokens,
             completion_tokens=self.generated_tokens,
+            reasoning_tokens=self.answer.reasoning_tokens,
             cached_hot_tokens=self.cached_hot_tokens,
             cached_cold_tokens=self.cached_cold_tokens,
             stored_tokens=self.stored_tokens,

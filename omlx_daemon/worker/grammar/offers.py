@@ -1,0 +1,67 @@
+"""The tools of a request, as a grammar offers them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, ToolChoice, ToolMode
+from omlx_daemon.worker.grammar.schema import Schema, enforced, preferred
+
+_NOTHING: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A tool that may be called, with the schema of its arguments."""
+
+    name: str
+    parameters: Mapping[str, Any]
+    strict: bool
+    field: str
+
+    @property
+    def schema(self) -> Schema:
+        """The arguments: kept to in full where the tool is strict, else as far as possible. Raises OmlxError."""
+        return self.of(self.parameters)
+
+    def of(self, schema: Mapping[str, Any]) -> Schema:
+        """Return a part of the arguments, as strict as the whole. Raises OmlxError."""
+        return enforced(schema, self.field) if self.strict else preferred(schema, self.field)
+
+
+def offers(request: GenerationRequest) -> tuple[Offer, ...]:
+    """Return the tools that a request lets its answer call; none where it lets it call none.
+
+    Raises OmlxError(INVALID_REQUEST) for a choice that no tool satisfies.
+    """
+    tools = request.prompt.tools if isinstance(request.prompt, ChatPrompt) else ()
+    choice = request.tool_choice
+    if choice.mode is ToolMode.NONE:
+        return ()
+    found = tuple(_offer(tool, number) for number, tool in enumerate(tools))
+    if choice.mode is ToolMode.NAMED:
+        found = tuple(offer for offer in found if offer.name == choice.name)
+    if not found and choice.mode is not ToolMode.AUTO:
+        raise _no_tool(choice)
+    return found
+
+
+def _offer(tool: Mapping[str, Any], number: int) -> Offer:
+    function = tool.get("function")
+    found: Mapping[str, Any] = function if isinstance(function, Mapping) else {}
+    parameters = found.get("parameters")
+    is_given = isinstance(parameters, Mapping) and parameters
+    return Offer(
+        name=str(found.get("name", "")),
+        parameters={"type": "object", **parameters} if isinstance(parameters, Mapping) and is_given else _NOTHING,
+        strict=found.get("strict") is True,
+        field=f"tools[{number}].function.parameters",
+    )
+
+
+def _no_tool(choice: ToolChoice) -> OmlxError:
+    message = f"no tool is called {choice.name!r}" if choice.mode is ToolMode.NAMED else "there is no tool to call"
+    return OmlxError(Code.INVALID_REQUEST, message, param="tool_choice")
