@@ -1,79 +1,76 @@
-"""The Python, the libraries, and what MLX computes with."""
+"""What MLX computes with, as a worker finds it: asked of a process of its own."""
 
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
-from omlx_cli import __version__
 from omlx_cli.diagnosis.check import Check, broken, ok, warn
+from omlx_cli.diagnosis.subject import Subject
 
-_MIN_PYTHON = (3, 11)
 _PROBE_TIMEOUT_S = 120.0
-PROBE = ["-I", "-m", "omlx_daemon.worker", "--probe"]
-_REINSTALL = "reinstall omlx"
-_FAST_BLAS = "apt-get install libopenblas0-pthread"
+PROBE = ["-I", "-X", "utf8", "-m", "omlx_daemon.worker", "--probe"]
+_NAME = "backend"
+_PYTHON = shlex.quote(sys.executable)
+_REINSTALL = f"{_PYTHON} -m pip install --force-reinstall omlx"
+_FAST_BLAS = "sudo apt-get install libopenblas0-pthread"
+_NVIDIA = Path("/proc/driver/nvidia/version")
 
 
 class Probe(msgspec.Struct, frozen=True):
     """What a worker says that it computes with."""
 
     backend: str = ""
+    device: str = ""
     blas: str = ""
     blas_path: str = ""
+    blas_problem: str = ""
 
 
-def check_python() -> Check:
-    """Check the interpreter that runs both the CLI and the daemon."""
-    found = f"{platform.python_version()} at {sys.executable}"
-    if sys.version_info < _MIN_PYTHON:
-        return broken("python", found, "reinstall omlx with Python 3.11 or newer")
-    return ok("python", found)
-
-
-def check_versions() -> Check:
-    """Check that the libraries that matter are there."""
-    versions = {name: _version(name) for name in ("mlx", "mlx-lm", "litestar")}
-    found = ", ".join([f"omlx {__version__}", *(f"{name} {text or 'missing'}" for name, text in versions.items())])
-    if not all(versions.values()):
-        return broken("versions", found, _REINSTALL)
-    return ok("versions", found)
-
-
-def check_backend() -> Check:
-    """Check that a worker can compute, and with what; runs MLX in a process of its own."""
-    name = "backend"
+def checks(subject: Subject) -> Iterator[Check]:
+    """Yield whether a worker can compute, and with what."""
     try:
         done = subprocess.run(
             [sys.executable, *PROBE], capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, cwd="/"
         )
     except subprocess.TimeoutExpired:
-        return broken(name, f"mlx did not come up within {_PROBE_TIMEOUT_S:.0f} s", _REINSTALL)
-    if done.returncode != 0:
-        return broken(name, f"a worker cannot start: {_last_line(done.stderr)}", _REINSTALL)
+        yield broken(_NAME, f"MLX did not come up within {_PROBE_TIMEOUT_S:.0f} s", _REINSTALL)
+        return
+    yield _answer(done)
+
+
+def _answer(done: subprocess.CompletedProcess[bytes]) -> Check:
+    if done.returncode:
+        return broken(_NAME, f"a worker cannot start: {_last_line(done.stderr)}", _REINSTALL)
     try:
-        return judge(msgspec.json.decode(done.stdout, type=Probe))
+        probe = msgspec.json.decode(done.stdout, type=Probe)
     except msgspec.DecodeError:
-        return broken(name, "a worker says nothing that can be read", _REINSTALL)
+        return broken(_NAME, "a worker says nothing that can be read", _REINSTALL)
+    return judge(probe, sys.platform, platform.machine(), _NVIDIA.exists())
 
 
-def judge(probe: Probe) -> Check:
-    """Return what to say of a probe: on a CPU the BLAS decides how long a prompt takes."""
-    found = ", ".join(part for part in (probe.backend, probe.blas, probe.blas_path) if part)
-    if probe.backend == "cpu" and "openblas" not in f"{probe.blas} {probe.blas_path}".lower():
-        return warn("backend", f"{found}: the slow reference BLAS, prompts take about 20 times longer", _FAST_BLAS)
-    return ok("backend", found)
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
+def judge(probe: Probe, system: str, machine: str, has_nvidia: bool) -> Check:
+    """Return what to say of a probe on a machine; on a CPU the BLAS decides how long a prompt takes."""
+    found = ", ".join(part for part in (probe.backend, probe.device, probe.blas, probe.blas_path) if part)
+    if probe.backend != "cpu":
+        return ok(_NAME, found)
+    if system == "darwin":
+        why = "this Python is for Intel" if machine != "arm64" else "MLX finds no Metal, as in a virtual machine"
+        return warn(_NAME, f"{found}: {why}, so nothing runs on the GPU", "brew install omlx")
+    if has_nvidia:
+        fix = f"{_PYTHON} -m pip install 'mlx[cuda13]'"
+        return warn(_NAME, f"{found}: there is an NVIDIA GPU, and this MLX is built without CUDA", fix)
+    if probe.blas_problem:
+        return warn(_NAME, f"{found}: {probe.blas_problem}", "unset OMLX_BLAS")
+    if "openblas" not in f"{probe.blas} {probe.blas_path}".lower():
+        return warn(_NAME, f"{found}: the slow reference BLAS, prompts take about 20 times longer", _FAST_BLAS)
+    return ok(_NAME, found)
 
 
 def _last_line(text: bytes) -> str:

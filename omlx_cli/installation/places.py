@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -50,12 +51,11 @@ def find(paths: Paths, cache: CacheSettings, environ: Mapping[str, str] = os.env
     )
 
 
-def uninstaller() -> str:
-    """Return the command that removes the program itself, by who installed it."""
-    prefix = Path(sys.prefix)
-    if "Cellar" in prefix.parts:
+def uninstaller(prefix: Path = Path(sys.prefix), python: str = sys.executable) -> str:
+    """Return the command that removes the program itself, by who installed it at `prefix`."""
+    if "Cellar" in prefix.resolve().parts:
         return "brew uninstall omlx"
     for folders, command in ((("pipx", "venvs"), "pipx uninstall omlx"), (("uv", "tools"), "uv tool uninstall omlx")):
         if prefix.parts[-3:-1] == folders:
             return command
-    return f"{sys.executable} -m pip uninstall omlx"
+    return f"{shlex.quote(python)} -m pip uninstall omlx"

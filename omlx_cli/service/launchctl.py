@@ -82,6 +82,13 @@ class Launchctl:
         before, self._with_screen = self._with_screen, False
         return before is not False
 
+    def is_disabled(self, domain: str) -> bool:
+        """Tell whether somebody had the label disabled, which outlives every definition."""
+        # Older systems say `true` for what newer ones call `disabled`.
+        answer = self._run("print-disabled", domain)
+        words = (f'"{self._label}" => disabled', f'"{self._label}" => true')
+        return answer.code == 0 and any(line.strip() in words for line in answer.text.splitlines())
+
     def enable(self, target: str) -> Answer:
         """Lift a `disable`, which outlives every definition."""
         return self._run("enable", target)

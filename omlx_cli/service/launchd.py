@@ -103,6 +103,7 @@ class LaunchdService:
         problem = ""
         if installed and not installed.can_run:
             problem = f"{installed.program} is not there any more"
+        domain = loaded.target.rpartition("/")[0] if loaded else self._launchctl.domain()
         return ServiceReport(
             manager="launchd",
             name=loaded.target if loaded else LABEL,
@@ -113,9 +114,28 @@ class LaunchdService:
             listens=installed.listens if installed and loaded else "",
             definition=str(self._file) if installed else loaded.path if loaded else "",
             owner="omlx" if not self._is_foreign(loaded, installed) else "another program",
+            program=self._program(loaded, installed),
+            stale="" if problem else self._stale(loaded, installed),
+            disabled=f"launchctl enable {domain}/{LABEL}" if self._launchctl.is_disabled(domain) else "",
             problem=problem,
             fix="omlx restart" if problem else "",
         )
+
+    def _stale(self, loaded: Loaded | None, installed: Installed | None) -> str:
+        """Return how the definition differs from what a start would make of it; empty where it does not, or is none."""
+        if installed is None or not installed.is_ours:
+            return ""
+        try:
+            wanted = plist.render(self._job(), installed.login)
+        except OmlxError:
+            return ""
+        if definition.read(self._file) != wanted:
+            return "is not as this omlx and its settings want it"
+        return "" if loaded is None or self._is_current(loaded, wanted) else "was changed since launchd read it"
+
+    def _program(self, loaded: Loaded | None, installed: Installed | None) -> str:
+        found = self._in_force(loaded, installed)
+        return found.program if found else ""
 
     def _settle(self, loaded: Loaded | None, installed: Installed | None, deadline_s: float) -> Loaded | None:
         """Return the job if it is loaded with the right definition; unload the wrong one, and write ours."""
@@ -136,11 +156,15 @@ class LaunchdService:
 
     def _is_foreign(self, loaded: Loaded | None, installed: Installed | None) -> bool:
         """Tell whether somebody else's definition is in force, such as Homebrew's, and can run."""
-        found = installed
+        found = self._in_force(loaded, installed)
+        return found is not None and not found.is_ours and found.can_run
+
+    def _in_force(self, loaded: Loaded | None, installed: Installed | None) -> Installed | None:
+        """Return the definition that launchd goes by, or would."""
         if loaded and loaded.path and not _same(loaded.path, self._file):
             data = definition.read(Path(loaded.path))
-            found = Installed.parse(data) if data else None
-        return found is not None and not found.is_ours and found.can_run
+            return Installed.parse(data) if data else None
+        return installed
 
     def _replace(self, loaded: Loaded | None, wanted: bytes, deadline_s: float) -> None:
         """Write the definition while nothing is loaded, so that what is loaded is always what was written."""

@@ -109,9 +109,25 @@ class SystemdService:
             last_exit=ended.how if ended else "",
             definition=str(self._service) if installed else "",
             owner="omlx" if installed is None or installed.is_ours else "another program",
+            program=installed.program if installed else "",
+            stale="" if problem else self._stale(shown, installed),
+            disabled=f"systemctl --user unmask {SERVICE}" if shown["LoadState"] == "masked" else "",
             problem=problem,
             fix=fix,
         )
+
+    def _stale(self, shown: dict[str, str], installed: InstalledUnit | None) -> str:
+        """Return how the units differ from what a start would make of them; empty where they do not, or are none."""
+        if installed is None or not installed.is_ours:
+            return ""
+        try:
+            job = self._job()
+        except OmlxError:
+            return ""
+        wanted = ((self._service, units.service(job)), (self._listener, units.listener(job)))
+        if any((definition.read(file) or b"") != text.encode() for file, text in wanted):
+            return "is not as this omlx and its settings want it"
+        return "was changed since systemd read it" if shown["NeedDaemonReload"] == "yes" else ""
 
     def _problem(self, installed: InstalledUnit | None) -> tuple[str, str]:
         if installed and installed.is_ours and not os.access(installed.program, os.X_OK):

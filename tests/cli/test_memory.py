@@ -91,12 +91,12 @@ def test_doctor_judges_the_daemons_memory(daemon: StandIn) -> None:
     calm = memory.judge(daemon.status())
     assert (calm.verdict, calm.found) == (Verdict.OK, "models take 271 MB of 8.0 GB, green")
     short = memory.judge(msgspec.structs.replace(daemon.status(), memory=SHORT))
-    assert short.verdict is Verdict.WARN
+    assert short.verdict is Verdict.WARNING
     assert short.found.endswith("red, models take 97% of memory.limit; b waits for 2.0 GB: a is busy")
     yellow = msgspec.structs.replace(SHORT, level=MemoryLevel.YELLOW, waiting=())
-    assert memory.judge(msgspec.structs.replace(daemon.status(), memory=yellow)).verdict is Verdict.WARN
+    assert memory.judge(msgspec.structs.replace(daemon.status(), memory=yellow)).verdict is Verdict.WARNING
 
 
 def test_doctor_judges_a_machine_without_a_daemon() -> None:
     assert memory.before(16 * GB, 8 * GB).verdict is Verdict.OK
-    assert memory.before(16 * GB, GB).verdict is Verdict.WARN
+    assert memory.before(16 * GB, GB).verdict is Verdict.WARNING

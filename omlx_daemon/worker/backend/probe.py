@@ -8,10 +8,14 @@ from omlx_daemon.worker.backend.blas import load
 
 
 def probe() -> dict[str, str]:
-    """Return backend, device, BLAS and versions; loads BLAS and mlx into this process."""
+    """Return backend, device, BLAS and versions; loads BLAS and mlx into this process, and has them compute.
+
+    Raises RuntimeError where the device is there and does not compute.
+    """
     blas = load()
     from omlx_daemon.worker.backend import device
 
+    device.try_out()
     return {
         "backend": device.backend(),
         "device": device.name(),

@@ -1,0 +1,93 @@
+"""The KV cache on disk: its accounts, and a sample of its blocks, through the daemon or without one."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from omlx_cli.books import Books, checking
+from omlx_cli.contract.cache import CacheStats, VerifyBody, VerifyReport
+from omlx_cli.contract.errors import OmlxError
+from omlx_cli.contract.units import format_bytes
+from omlx_cli.diagnosis.check import Check, broken, ok, warn
+from omlx_cli.diagnosis.subject import Subject
+from omlx_cli.output import Output
+
+SAMPLE_BLOCKS = 16
+_VERIFY = "omlx cache verify"
+
+
+def checks(subject: Subject) -> Iterator[Check]:
+    """Yield how the cache fares."""
+    if not subject.settings.cache.enabled:
+        yield ok("cache", "off, as cache.enabled wants it")
+    elif subject.silence is not None:
+        yield ok("cache", "not looked at: the daemon that holds it does not answer")
+    else:
+        yield from _looked_at(_books(subject))
+
+
+def _looked_at(books: Books) -> Iterator[Check]:
+    try:
+        stats = books.stats()
+    except OmlxError as error:
+        yield broken("cache", _sentence(error), "omlx cache stats")
+        return
+    yield from accounts(stats)
+    if not stats.blocks:
+        return
+    try:
+        yield sample(checking.follow(books.verify(VerifyBody(sample=SAMPLE_BLOCKS)), _silent()))
+    except OmlxError as error:
+        yield broken("blocks", _sentence(error), _VERIFY)
+
+
+def accounts(stats: CacheStats) -> Iterator[Check]:
+    """Yield what the accounts tell."""
+    quota = f" of {format_bytes(stats.quota_bytes)}" if stats.quota_bytes else ""
+    found = f"{stats.blocks} blocks, {format_bytes(stats.used_bytes)}{quota} in {stats.path}"
+    found += f"; {stats.quarantined_files} damaged files put aside" if stats.quarantined_files else ""
+    if stats.state == "degraded":
+        yield broken("cache", f"nothing is written to {stats.path}: {stats.reason}", "omlx logs --level warning")
+    elif stats.state == "off":
+        yield ok("cache", stats.reason or "no SSD tier, as the settings want it")
+    else:
+        yield ok("cache", found)
+    if stats.unreadable:
+        fix = f"chmod -R u+rwX {shlex.quote(stats.path)}"
+        yield broken("cache", f"{stats.unreadable} folders in {stats.path} cannot be read", fix)
+
+
+def sample(report: VerifyReport) -> Check:
+    """Return what to say of a sample."""
+    if report.unreadable:
+        bad = next((bad for bad in report.problems), None)
+        why = f": {bad.filename}, {bad.reason}" if bad else ""
+        return broken("blocks", f"{report.unreadable} of {report.checked} blocks cannot be read{why}", _VERIFY)
+    if report.damaged:
+        text = (
+            f"{report.damaged} of {report.checked} blocks looked at were damaged and are put aside; the disk may fail"
+        )
+        return warn("blocks", text, _VERIFY)
+    return ok("blocks", f"{report.checked} looked at ({format_bytes(report.checked_bytes)}), all good")
+
+
+def _books(subject: Subject) -> Books:
+    if subject.health is not None:
+        from omlx_cli.books.daemon import DaemonBooks
+
+        return DaemonBooks(subject.client)
+    from omlx_cli.books.child import ChildBooks
+    from omlx_cli.books.place import place
+
+    return ChildBooks(place(subject.settings.cache, subject.paths), str(subject.paths.home))
+
+
+def _silent() -> Output:
+    output = Output()
+    output.quiet = True
+    return output
+
+
+def _sentence(error: OmlxError) -> str:
+    return f"{error.body.message} ({error.body.hint})" if error.body.hint else error.body.message

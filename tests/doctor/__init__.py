@@ -1,0 +1,1 @@
+"""`omlx doctor`: every verdict on a real state of things."""
