@@ -35,7 +35,8 @@ GOOD = '<tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>'
 
 def splitter(tools: str = "json_tools", reasoning: str = "think", *, prompt: str = "", parses: bool = True) -> Splitter:
     style = style_of(TemplateTraits(tool_format=tools, reasoning_format=reasoning))
-    return style.splitter(prompt, parses=parses, offered=TOOLS)
+    inside = style.reasoning is not None and style.reasoning.is_open(prompt)
+    return style.splitter(inside=inside, parses=parses, offered=TOOLS)
 
 
 def whole(text: str, tools: str = "json_tools", *, prompt: str = "", parses: bool = True) -> Said:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omlx_daemon.worker.engine.answer import Answer
+from omlx_daemon.core.events import Text
+from omlx_daemon.worker.engine.answer import Answer, Piece
 from omlx_daemon.worker.engine.detokenize import ByteDetokenizer, Detokenizer, WindowDetokenizer
 from omlx_daemon.worker.engine.ports import Scores
 from omlx_daemon.worker.engine.stops import StopText
@@ -33,15 +34,14 @@ class Pieces:
 
 def answer(pieces: Sequence[bytes], stops: tuple[str, ...]) -> tuple[str, str, list[int]]:
     """Return the text, the stop that ended it and the tokens given, for tokens 0, 1, 2, ..."""
-    made, text, tokens = Answer(Pieces(pieces), stops), "", list[int]()
+    made, events = Answer(Pieces(pieces), stops), list[Piece]()
     for token in range(len(pieces)):
-        event = made.add(token, Scores(-1.0))
-        text += event.text if event else ""
-        tokens += event.token_ids if event else ()
-        if made.stop_text:
-            return text, made.stop_text, tokens
-    event = made.end()
-    return text + (event.text if event else ""), made.stop_text, tokens + list(event.token_ids if event else ())
+        events += made.add(token, Scores(-1.0))
+        if made.ended:
+            break
+    events += made.end()
+    text = "".join(event.text for event in events if isinstance(event, Text))
+    return text, made.stop_text, [token for event in events for token in event.token_ids]
 
 
 @pytest.mark.parametrize("cut", range(1, len(SENTENCE.encode())))

@@ -72,10 +72,11 @@ class Calls:
 
         Return what is left to give, and whether there was such text.
         """
-        self._name, self._arguments = "", []
+        is_told = self.open and not self._name
+        self.count -= self.open and not is_told
+        self._name, self._arguments, self.open = "", [], False
         segments = self.take()
-        if self.open:
-            self.open = False
+        if is_told:
             segments.append(Segment(Kind.CALL, index=self.count - 1, void=True))
         text = self._cursor.text[self._safe : self._cursor.at]
         if not text.strip(SPACE):

@@ -44,18 +44,16 @@ class AnswerStyle:
     reasoning: ReasoningFormat | None = None
     channels: Channels | None = None
 
-    def splitter(self, prompt: str, continued: str = "", *, parses: bool = False, offered: Tools = ()) -> Splitter:
-        """Return a splitter of the answer to a chat whose prompt ends with `prompt`.
+    def splitter(self, *, inside: bool = False, parses: bool = False, offered: Tools = ()) -> Splitter:
+        """Return a splitter of one answer to a chat; `inside` where the prompt opens its reasoning.
 
-        `continued` is the beginning of the answer, where the prompt holds it. Calls of the `offered` tools are read
-        where it `parses` them, and are text where not.
+        Calls of the `offered` tools are read where it `parses` them, and are text where not.
         """
         if self.channels:
             return ChannelSplitter(self.channels, parses=parses, offered=offered)
         tools = self.tools if parses else None
         if self.reasoning is None and tools is None:
             return PlainSplitter()
-        inside = self.reasoning is not None and self.reasoning.is_open(prompt, continued)
         return MarkedSplitter(self.reasoning, tools, offered, inside=inside)
 
 
