@@ -14,7 +14,11 @@ from omlx_daemon.core.models import Served
 from omlx_daemon.core.requests import ChatPrompt
 
 ASK = [{"role": "user", "content": "Why is the sky blue?"}]
-LOOK = {"name": "look", "description": "Looks up.", "input_schema": {"type": "object", "properties": {"at": {}}}}
+LOOK: dict[str, Any] = {
+    "name": "look",
+    "description": "Looks up.",
+    "input_schema": {"type": "object", "properties": {"at": {}}},
+}
 WAIT = {"name": "wait", "input_schema": {"type": "object"}}
 CALLER = Caller(request_id="req_1", peer="127.0.0.1")
 

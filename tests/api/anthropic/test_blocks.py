@@ -64,7 +64,7 @@ def test_text_is_told_as_it_comes() -> None:
 def test_reasoning_ends_with_a_signature_of_its_text() -> None:
     events = told(Reasoning(text="Hm"), Reasoning(text="m."), Text(text="So."))
     assert shape(events) == [("thinking", "Hmm."), ("text", "So.")]
-    signed = [event.delta.signature for event in events if isinstance(event, BlockDelta) and is_signed(event)]
+    signed = [said(event) for event in events if isinstance(event, BlockDelta) and is_signed(event)]
     assert signed == [signature.of("Hmm.", omitted=False)]
     assert "Hmm" not in signed[0]
 
@@ -112,7 +112,11 @@ def test_calls_follow_each_other() -> None:
 
 def test_a_call_that_is_taken_back_was_never_told() -> None:
     blocks = Blocks()
-    taken = [ToolCall(id="a", name="f", arguments='{"x":'), ToolCall(void=True), Text(text="<call>x</call>")]
+    taken: list[Event] = [
+        ToolCall(id="a", name="f", arguments='{"x":'),
+        ToolCall(void=True),
+        Text(text="<call>x</call>"),
+    ]
     assert shape([made for event in taken for made in blocks.add(event)] + blocks.end()) == [("text", "<call>x</call>")]
     assert not blocks.calls
 

@@ -15,7 +15,7 @@ from omlx_daemon.core.models import Served
 from omlx_daemon.core.requests import Priority, ReasoningOptions, ResponseFormat, Sampling, ToolChoice, ToolMode
 from tests.api.anthropic.bodies import ASK, CALLER, LOOK, WAIT, body, job
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
+SCHEMA: dict[str, object] = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
 
 def test_a_plain_request() -> None:
@@ -146,7 +146,13 @@ def test_whose_request_it_is(caller: Caller, client: str) -> None:
 
 
 def test_terms_of_omlx() -> None:
-    fields = {"priority": "batch", "timeout": 5, "deadline_s": 9, "cache_store": False, "cache_salt": "x"}
+    fields: dict[str, Any] = {
+        "priority": "batch",
+        "timeout": 5,
+        "deadline_s": 9,
+        "cache_store": False,
+        "cache_salt": "x",
+    }
     request = job(**fields, keep_alive="5m").request
     assert (request.priority, request.deadline_s, request.keep_alive_s) == (Priority.BATCH, 5.0, 300.0)
     assert (request.cache.no_store, request.cache.salt) == (True, "x")
@@ -167,7 +173,7 @@ def test_a_count_asks_for_the_same_prompt() -> None:
 
 def test_no_field_changes_the_prompt_behind_the_clients_back() -> None:
     plain = job().request.prompt
-    silent = {
+    silent: dict[str, Any] = {
         "cache_control": {"type": "ephemeral"},
         "service_tier": "auto",
         "metadata": {"user_id": "u", "other": 1},
