@@ -26,7 +26,8 @@ from omlx_daemon.worker.engine.sequence import Sequence
 from omlx_daemon.worker.engine.systems import RULE as SYSTEM_RULE
 from omlx_daemon.worker.engine.systems import SystemTurns
 from omlx_daemon.worker.engine.tickets import Ticket
-from omlx_daemon.worker.grammar.answers import Style, wanted
+from omlx_daemon.worker.grammar.answers import wanted
+from omlx_daemon.worker.parsing.style import AnswerStyle
 
 
 class Preparer:
@@ -75,15 +76,17 @@ class Preparer:
             client=request.client,
             rules=rules,
             boundaries=self._shared(request.prompt, prompt),
-            grammar=self._grammar(request),
+            grammar=self._grammar(request, prompt),
         )
         self._bound(sequence)
         return sequence
 
-    def _grammar(self, request: GenerationRequest) -> object | None:
+    def _grammar(self, request: GenerationRequest, prompt: list[int]) -> object | None:
         if self._grammars is None:
             return None
-        found = wanted(request, Style(), self._grammars.markers)
+        style = self._facts.style if isinstance(request.prompt, ChatPrompt) else AnswerStyle()
+        inside = self._answers.opens_reasoning(request, prompt)
+        found = wanted(request, style, self._grammars.markers, inside=inside)
         return found and self._grammars.compile(*found)
 
     def count(self, request: GenerationRequest) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, ResponseFormat, ToolMode
@@ -11,6 +10,8 @@ from omlx_daemon.worker.grammar.frames import frame_named
 from omlx_daemon.worker.grammar.offers import Offer, offers
 from omlx_daemon.worker.grammar.rules import SPACE, Grammar, Rules
 from omlx_daemon.worker.grammar.schema import enforced, refused
+from omlx_daemon.worker.parsing.channels import HARMONY
+from omlx_daemon.worker.parsing.style import AnswerStyle
 
 FORMAT_FIELD = "response_format"
 CHOICE_FIELD = "tool_choice"
@@ -23,23 +24,6 @@ _END = "<|end|>"
 _NEXT = "<|start|>assistant"
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a model writes what is no plain text. Empty markers are those that it does not have."""
-
-    thought_start: str = ""
-    thought_end: str = ""
-    inside: bool = False
-    """Whether the prompt has opened its reasoning."""
-    dropped: tuple[str, ...] = ()
-    """Markers around visible text."""
-    calls: str = ""
-    """The name of its format of tool calls."""
-    calls_start: str = ""
-    harmony: bool = False
-    """Its answers are messages with channels."""
-
-
 class Wanted(NamedTuple):
     """A grammar, and the request's field that asks for it."""
 
@@ -47,10 +31,13 @@ class Wanted(NamedTuple):
     field: str
 
 
-def wanted(request: GenerationRequest, style: Style, markers: Mapping[str, int]) -> Wanted | None:
+def wanted(
+    request: GenerationRequest, style: AnswerStyle, markers: Mapping[str, int], *, inside: bool = False
+) -> Wanted | None:
     """Return what an answer has to be; None where it is free.
 
-    Raises OmlxError(INVALID_REQUEST) for what cannot be enforced.
+    `style` is how the model writes what is no plain text, `markers` are its tokens that are no text; `inside` where the
+    prompt opens its reasoning. Raises OmlxError(INVALID_REQUEST) for what cannot be enforced.
     """
     offered = offers(request)
     field = _field(request, offered)
@@ -58,9 +45,11 @@ def wanted(request: GenerationRequest, style: Style, markers: Mapping[str, int])
         return None
     if isinstance(request.prompt, ChatPrompt) and request.prompt.continues:
         raise refused("the answer is begun already", field)
+    if style.channels not in (None, HARMONY):
+        raise refused("the model's way to answer allows no grammar", field)
     rules = Rules(markers)
     answer = _Answer(rules, style, request, offered)
-    start = answer.in_channels() if style.harmony else answer.plain()
+    start = answer.in_channels() if style.channels else answer.plain(inside=inside)
     return Wanted(rules.grammar(start), field)
 
 
@@ -77,7 +66,9 @@ def _field(request: GenerationRequest, offered: tuple[Offer, ...]) -> str:
 class _Answer:
     """The parts of one answer, as expressions."""
 
-    def __init__(self, rules: Rules, style: Style, request: GenerationRequest, offered: tuple[Offer, ...]) -> None:
+    def __init__(
+        self, rules: Rules, style: AnswerStyle, request: GenerationRequest, offered: tuple[Offer, ...]
+    ) -> None:
         self._rules = rules
         self._style = style
         self._request = request
@@ -85,14 +76,14 @@ class _Answer:
         self.call = self._call() if offered else None
         """The calls of one frame, without the marker that they begin with; None where they cannot be enforced."""
 
-    def plain(self) -> str:
+    def plain(self, *, inside: bool) -> str:
         """Return an answer whose parts stand between markers."""
-        style = self._style
-        if not style.thought_end:
+        reasoning = self._style.reasoning
+        if reasoning is None:
             return self._body()
-        thought = f"{self._rules.until(style.thought_end)} {SPACE}?"
-        if not style.inside:
-            thought = f"({self._rules.literal(style.thought_start)} {thought})?"
+        thought = f"{self._rules.until(reasoning.end)} {SPACE}?"
+        if not inside:
+            thought = f"({self._rules.literal(reasoning.start)} {thought})?"
         return f"{thought} {self._body()}"
 
     def in_channels(self) -> str:
@@ -126,14 +117,14 @@ class _Answer:
         if not wish.strict:
             schema = {"type": schema["type"]} if "type" in schema else {}
         value = self._rules.json(enforced(schema, FORMAT_FIELD))
-        dropped = self._style.dropped
+        dropped = self._style.reasoning.dropped if self._style.reasoning else ()
         if not dropped:
             return value
         return f"({self._rules.literal(dropped[0])})? {value} ({self._rules.literal(''.join(dropped[1:]))})?"
 
     def _or_call(self, value: str, further: str = "") -> str:
         """Return a choice between the answer's text and calls, where it may call."""
-        if not self._offered or not self._style.calls_start:
+        if not self._offered or self._style.tools is None:
             return value
         if self.call is None:
             self._refuse_strict()
@@ -146,10 +137,11 @@ class _Answer:
         if self.call is None:
             self._refuse_strict()
             return text
-        return f"({self._rules.until(self._style.calls_start)} {self.call})* {text}"
+        return f"({self._rules.until(self._start)} {self.call})* {text}"
 
     def _call(self) -> str | None:
-        frame = frame_named(self._style.calls, self._rules)
+        tools = self._style.tools
+        frame = frame_named(tools.name, self._rules) if tools else None
         if frame is None:
             return None
         parallel = self._request.tool_choice.parallel
@@ -166,7 +158,11 @@ class _Answer:
         return f" ({SPACE}? {self._marker()} {self.call})*" if repeats else ""
 
     def _marker(self) -> str:
-        return self._rules.literal(self._style.calls_start)
+        return self._rules.literal(self._start)
+
+    @property
+    def _start(self) -> str:
+        return self._style.tools.start if self._style.tools else ""
 
     def _refuse_strict(self) -> None:
         """Raise OmlxError where a tool's arguments have to be enforced, as they cannot."""
