@@ -8,13 +8,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from omlx_cli import agents
+from omlx_cli.agents import AGENTS
+from omlx_cli.agents.agent import Place, Target
 from omlx_cli.contract import keys
 from omlx_cli.contract.errors import OmlxError
-from omlx_cli.diagnosis import agent, endpoint, listener
-from omlx_cli.diagnosis.agent import AGENTS, Agent, Setting, Shell, Unreadable
+from omlx_cli.diagnosis import agent_settings, endpoint, listener
+from omlx_cli.diagnosis.agent_settings import READERS, Setting, Shell, Unreadable
 from omlx_cli.diagnosis.check import Check, ok, warn
 from omlx_cli.diagnosis.endpoint import Endpoint
 from omlx_cli.diagnosis.subject import Subject
+
+_ANY = "environment"
+"""The name of checks of variables that clients of any kind go by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +43,50 @@ def checks(subject: Subject) -> Iterator[Check]:
     here = _here(subject)
     shell = Shell(subject.environ, Path("~").expanduser(), Path.cwd())
     search = subject.environ.get("PATH")
-    present = [one for one in AGENTS if shutil.which(one.name, path=search)]
-    for one in present:
-        yield of_agent(one, shell, here)
-    for setting, path in agent.variables(subject.environ):
-        yield from _trouble("environment", setting, path, here)
+    present = [name for name in AGENTS if shutil.which(name, path=search)]
+    for name in present:
+        yield of_agent(name, shell, here)
+    for setting, path in agent_settings.variables(subject.environ):
+        yield from _trouble(_ANY, setting, path, here, shell)
     if not present:
-        yield ok("agents", f"none on the PATH of {', '.join(one.name for one in AGENTS)}")
+        yield ok("agents", f"none on the PATH of {', '.join(AGENTS)}")
 
 
-def of_agent(one: Agent, shell: Shell, here: Here) -> Check:
+def of_agent(name: str, shell: Shell, here: Here) -> Check:
     """Return what to say of an agent that is installed."""
+    reader = READERS[name]
     try:
-        setting = next(one.settings(shell), None)
+        setting = next(reader.settings(shell), None)
     except Unreadable as error:
-        file = str(error).partition(" ")[0]
-        return warn(one.name, f"{one.name}: {error}", _edit(file))
+        return warn(name, f"{name}: {error}", _edit(error.place))
     if setting is None:
-        return ok(one.name, f"{one.name} asks its own service; {one.variable}={here.url}{one.path} would bring it here")
-    trouble = next(_trouble(one.name, setting, one.path, here), None)
+        return ok(name, f"{name} asks its own service; omlx launch {name} runs it on this daemon")
+    trouble = next(_trouble(name, setting, reader.path, here, shell), None)
     if trouble is not None:
         return trouble
     found = endpoint.parse(setting.url)
     if found is not None and _is_here(found, here):
-        return ok(one.name, f"{one.name} asks this daemon, {found} ({setting.place})")
-    return ok(one.name, f"{one.name} asks another server, {found} ({setting.place})")
+        return ok(name, f"{name} asks this daemon, {found} ({setting.place})")
+    return ok(name, f"{name} asks another server, {found} ({setting.place})")
 
 
-def _trouble(name: str, setting: Setting, path: str, here: Here) -> Iterator[Check]:
+def _trouble(name: str, setting: Setting, path: str, here: Here, shell: Shell) -> Iterator[Check]:
     """Yield what keeps a client with this setting from being answered."""
-    found = endpoint.parse(setting.url)
-    who = f"{name}: " if name != "environment" else ""
+    found, fix = endpoint.parse(setting.url), _mend(name, setting, path, here, shell)
+    what = setting.place if name == _ANY else f"{name}: the URL in {setting.place}"
     if found is None:
-        yield warn(name, f"{who}{setting.place} is no http URL", _mend(setting, here, path))
+        yield warn(name, f"{what} is no http URL", fix)
     elif not _is_here(found, here):
-        if found.is_local and listener.find(found.port) is None and _is_free(found):
-            text = f"{who}{setting.place} is {found}, where nobody listens; this daemon is at {here.url}"
-            yield warn(name, text, _mend(setting, here, path))
+        if found.is_local and _is_silent(found):
+            yield warn(name, f"{what} is {found}, where nobody listens; this daemon is at {here.url}", fix)
     elif found.scheme != "http":
-        yield warn(name, f"{who}{setting.place} is {found}, and the daemon speaks http", _mend(setting, here, path))
+        yield warn(name, f"{what} is {found}, and the daemon speaks http", fix)
     elif found.path != path:
-        text = f"{who}{setting.place} ends in {found.path or 'no path'}, and should end in {path or 'none'}"
-        yield warn(name, text, _mend(setting, here, path))
+        yield warn(name, f"{what} ends in {found.path or 'no path'}, and should end in {path or 'none'}", fix)
     elif here.needs_key and not setting.has_key:
-        yield warn(name, f"{who}{setting.place} is this daemon, which wants an API key, and none is set", _key(name))
+        yield warn(name, f"{what} is this daemon, which wants an API key, and none is set", _key(name))
     elif not here.answers:
-        yield warn(name, f"{who}{setting.place} is this daemon, which a connection does not start", "omlx start")
+        yield warn(name, f"{what} is this daemon, which a connection does not start", "omlx start")
 
 
 def _here(subject: Subject) -> Here:
@@ -108,22 +112,30 @@ def _is_here(found: Endpoint, here: Here) -> bool:
     return found.port == here.port and (found.is_local or found.host == here.host)
 
 
-def _is_free(found: Endpoint) -> bool:
+def _is_silent(found: Endpoint) -> bool:
+    """Tell whether nobody listens there. Nobody is connected to: that could start one."""
     try:
-        return listener.is_free(found.host, found.port)
+        return listener.find(found.port) is None and listener.is_free(found.host, found.port)
     except OSError:
         return False
 
 
-def _mend(setting: Setting, here: Here, path: str) -> str:
-    """Return the command that sets the URL right: for this shell, or in the file that says so."""
-    _, _, file = setting.place.rpartition(" in ")
-    return _edit(file) if "/" in file else f"export {file}={here.url}{path}"
+def _mend(name: str, setting: Setting, path: str, here: Here, shell: Shell) -> str:
+    """Return the command that sets the URL right where it stands: in the shell, in the agent's settings, elsewhere."""
+    if name == _ANY:
+        return f"export {setting.variable}={here.url}{path}"
+    if not setting.file:
+        return f'eval "$(omlx env {name})"'
+    written = agents.named(name).configuration(Target(here.url, ""), Place(shell.home, shell.environ)).path
+    return f"omlx launch {name} --write-config" if Path(setting.file) == written else _edit(setting.file)
 
 
-def _edit(file: str) -> str:
-    return f'"${{EDITOR:-vi}}" {shlex.quote(file)}'
+def _edit(place: str) -> str:
+    return f'"${{EDITOR:-vi}}" {shlex.quote(place)}' if "/" in place else f"unset {place}"
 
 
 def _key(name: str) -> str:
-    return f"omlx key create {name}"
+    """Return the command that gives a client a key of its own."""
+    if name == _ANY:
+        return "export OPENAI_API_KEY=$(omlx key create -q client)"
+    return f"export OMLX_API_KEY=$(omlx key create -q {name}) && omlx launch {name} --write-config"

@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from omlx_cli.agents.agent import NO_KEY
+
 _JSONC = re.compile(r'(?P<text>"(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
 _ENV_LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$", re.MULTILINE)
 
@@ -20,8 +22,14 @@ class Setting:
     """A base URL, the variable or file that says so, and whether a key goes with it."""
 
     url: str
-    place: str
+    variable: str
+    file: str
     has_key: bool
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return " in ".join(part for part in (self.variable, self.file) if part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +46,17 @@ class Shell:
 
 
 class Unreadable(Exception):
-    """A settings file that the agent could not read either; the message names it."""
+    """Settings that the agent could not read either."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(f"{place} {why}")
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
-    """One program. `path` is what its base URL ends in; `settings` yields what it goes by, the strongest first."""
+class Reader:
+    """One agent. `path` is what its base URL ends in; `settings` yields what it goes by, the strongest first."""
 
-    name: str
-    variable: str
     path: str
     settings: Callable[[Shell], Iterator[Setting]]
 
@@ -71,8 +81,8 @@ def codex(shell: Shell) -> Iterator[Setting]:
     chosen = _table(_table(found, "model_providers"), provider)
     if url := str(chosen.get("base_url") or (found.get("openai_base_url", "") if provider == "openai" else "")):
         variable = str(chosen.get("env_key", ""))
-        has_key = bool(shell.environ.get(variable) or chosen.get("experimental_bearer_token"))
-        yield Setting(url, str(file), has_key)
+        has_key = _is_key(shell.environ.get(variable) or chosen.get("experimental_bearer_token"))
+        yield Setting(url, "", str(file), has_key)
     elif provider == "openai":
         yield from _of_environment(shell.environ, "OPENAI_BASE_URL", ("OPENAI_API_KEY",))
 
@@ -82,14 +92,10 @@ def opencode(shell: Shell) -> Iterator[Setting]:
     folder = shell.path("XDG_CONFIG_HOME", ".config") / "opencode"
     named = [Path(shell.environ["OPENCODE_CONFIG"])] if shell.environ.get("OPENCODE_CONFIG") else []
     files = [*named, *(base / f"opencode.{end}" for base in (shell.folder, folder) for end in ("json", "jsonc"))]
+    given = "OPENCODE_CONFIG_CONTENT"
+    yield from _of_providers(_decoded(shell.environ.get(given, ""), given), variable=given)
     for file in files:
-        found = _json(file)
-        providers = _table(found, "provider")
-        chosen = str(found.get("model", "")).partition("/")[0]
-        for name in sorted(providers, key=lambda name: name != chosen):
-            options = _table(_table(providers, name), "options")
-            if url := options.get("baseURL"):
-                yield Setting(str(url), str(file), bool(options.get("apiKey")))
+        yield from _of_providers(_json(file), file=str(file))
 
 
 def qwen(shell: Shell) -> Iterator[Setting]:
@@ -98,20 +104,23 @@ def qwen(shell: Shell) -> Iterator[Setting]:
     for folder in (shell.folder / ".qwen", shell.home / ".qwen"):
         file = folder / "settings.json"
         found = _json(file)
+        own = {**shell.environ, **_table(found, "env")}
+        yield from _of_models(found, own, str(file))
         auth = _table(_table(found, "security"), "auth")
         if url := auth.get("baseUrl"):
-            yield Setting(str(url), str(file), bool(auth.get("apiKey") or shell.environ.get(keys[0])))
+            yield Setting(str(url), "", str(file), _is_key(auth.get("apiKey") or own.get(keys[0])))
         yield from _of_environment(_table(found, "env"), name, keys, str(file))
         yield from _of_environment(_dotenv(folder / ".env"), name, keys, str(folder / ".env"))
     yield from _of_environment(shell.environ, name, keys)
 
 
-AGENTS = (
-    Agent("claude", "ANTHROPIC_BASE_URL", "", claude),
-    Agent("codex", "OPENAI_BASE_URL", "/v1", codex),
-    Agent("opencode", "OPENAI_BASE_URL", "/v1", opencode),
-    Agent("qwen", "OPENAI_BASE_URL", "/v1", qwen),
-)
+READERS = {
+    "claude": Reader("", claude),
+    "codex": Reader("/v1", codex),
+    "opencode": Reader("/v1", opencode),
+    "qwen": Reader("/v1", qwen),
+}
+"""By the names of `omlx_cli.agents`."""
 
 
 def variables(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
@@ -124,21 +133,47 @@ def variables(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
         yield from ((setting, path) for setting in _of_environment(environ, name, keys))
 
 
+def _of_providers(found: Mapping[str, Any], variable: str = "", file: str = "") -> Iterator[Setting]:
+    """Yield the providers of opencode's settings, that of the chosen model first."""
+    providers = _table(found, "provider")
+    chosen = str(found.get("model", "")).partition("/")[0]
+    for name in sorted(providers, key=lambda name: name != chosen):
+        options = _table(_table(providers, name), "options")
+        if url := options.get("baseURL"):
+            yield Setting(str(url), variable, file, _is_key(options.get("apiKey")))
+
+
+def _of_models(found: Mapping[str, Any], environ: Mapping[str, Any], file: str) -> Iterator[Setting]:
+    """Yield where Qwen Code asks for the model that is chosen in its settings."""
+    chosen = _table(found, "model").get("name")
+    models = _table(found, "modelProviders").get("openai")
+    for model in models if isinstance(models, list) else ():
+        if isinstance(model, dict) and model.get("id") == chosen and model.get("baseUrl"):
+            yield Setting(str(model["baseUrl"]), "", file, _is_key(environ.get(str(model.get("envKey", "")))))
+
+
+def _is_key(value: object) -> bool:
+    """Tell whether a value is a key, and not what stands for one where none is needed."""
+    return bool(value) and value != NO_KEY
+
+
 def _of_environment(
     environ: Mapping[str, Any], name: str, keys: tuple[str, ...], file: str = "", has_key: bool = False
 ) -> Iterator[Setting]:
     if environ.get(name):
-        place = f"{name} in {file}" if file else name
-        yield Setting(str(environ[name]), place, has_key or any(environ.get(key) for key in keys))
+        yield Setting(str(environ[name]), name, file, has_key or any(_is_key(environ.get(key)) for key in keys))
 
 
 def _json(file: Path) -> dict[str, Any]:
-    """Return the object in a JSON file, comments and last commas left out. Raises Unreadable."""
-    text = _text(file)
+    return _decoded(_text(file), str(file))
+
+
+def _decoded(text: str, place: str) -> dict[str, Any]:
+    """Return a JSON object, comments and last commas left out. Raises Unreadable."""
     try:
-        found = msgspec.json.decode(_JSONC.sub(lambda match: match["text"] or "", text) or "{}")
+        found = msgspec.json.decode(_JSONC.sub(lambda match: match["text"] or "", text).strip() or "{}")
     except msgspec.DecodeError as error:
-        raise Unreadable(f"{file} is no JSON: {error}") from error
+        raise Unreadable(place, f"is no JSON: {error}") from error
     return found if isinstance(found, dict) else {}
 
 
@@ -146,7 +181,7 @@ def _toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(_text(file))
     except tomllib.TOMLDecodeError as error:
-        raise Unreadable(f"{file} is no TOML: {error}") from error
+        raise Unreadable(str(file), f"is no TOML: {error}") from error
 
 
 def _dotenv(file: Path) -> dict[str, str]:
@@ -159,7 +194,7 @@ def _text(file: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        raise Unreadable(str(file), f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
 def _table(found: Mapping[str, Any], name: str) -> dict[str, Any]:
