@@ -80,6 +80,19 @@ _REASONING = (
     ("kimi_k3", ("<|open|>", "<|close|>", "<|sep|>", "<|end_of_msg|>")),
 )
 
+_PROGRAMS = {
+    "deepseek_v32": TemplateTraits(
+        takes_tools=True,
+        tool_format="deepseek_v32",
+        reasoning_format="think",
+        reasons=True,
+        switches=frozenset({"enable_thinking"}),
+        reasoning_fields=("reasoning_content",),
+    ),
+    "muse_spark": TemplateTraits(takes_tools=True, tool_format="muse_spark", reasons=True),
+}
+"""What is known of the programs that render chats for models without a template."""
+
 _TAKES_TOOLS = re.compile(r"\{[%{][^{}]*\btools\b")
 _SWITCHES = ("enable_thinking", "thinking", "reasoning_effort")
 _FIELD = r"""(?:\.{0}\b|\[['"]{0}['"]\]|\bget\(['"]{0}['"]|['"]{0}['"]\s+in\b)"""
@@ -87,11 +100,16 @@ _FIELDS = {name: re.compile(_FIELD.format(name)) for name in ("reasoning_content
 _NINE = re.compile(r"length\s*!=\s*9\b")
 
 
-def read_template(template: str, vocabulary: Container[str], declared_tools: str = "") -> TemplateTraits:
+def read_template(
+    template: str, vocabulary: Container[str], declared_tools: str = "", program: str = ""
+) -> TemplateTraits:
     """Return what `template` and `vocabulary`, which holds at least the special tokens, tell.
 
-    `declared_tools` is the tool format that the tokenizer's own configuration names.
+    `declared_tools` is the tool format that the tokenizer's own configuration names, `program` the program that it
+    names in the place of a template.
     """
+    if program in _PROGRAMS:
+        return _PROGRAMS[program]
     tools = declared_tools or _tool_format(template, vocabulary)
     reasoning = "" if tools in CHANNELS else _reasoning_format(template, vocabulary)
     return TemplateTraits(

@@ -63,13 +63,11 @@ class LiveRequest:
     def note(self, event: Event) -> None:
         """Take an event's part in the row."""
         match event:
-            case Text() | Reasoning():
+            case Text() | Reasoning() | ToolCall():
                 self._tokens += len(event.token_ids) or 1
                 if self._phase is not RequestPhase.DECODE:
                     self._begin_decode()
                 self._pace.note(self._tokens)
-            case ToolCall() if self._phase is not RequestPhase.DECODE:
-                self._begin_decode()
             case Queued():
                 self._prompt_tokens = event.prompt_tokens
             case Prefill():

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from omlx_cli.contract.errors import Code, ErrorBody
-from omlx_daemon.core.events import Event, Failed, Queued, Reasoning, Terminal, Text
+from omlx_daemon.core.events import Event, Failed, Queued, Reasoning, Terminal, Text, ToolCall
 from omlx_daemon.pool.joining import joined
 
 BEHIND_EVENTS = 8
@@ -97,6 +97,16 @@ class RequestStream:
 
     def _compact(self) -> None:
         self._events = deque(joined(self._events))
-        characters = sum(len(event.text) for event in self._events if isinstance(event, Text | Reasoning))
+        characters = sum(_characters(event) for event in self._events)
         if len(self._events) >= MAX_PENDING_EVENTS // 2 or characters > MAX_PENDING_CHARACTERS:
             self.stop(_TOO_SLOW)
+
+
+def _characters(event: Event) -> int:
+    match event:
+        case Text() | Reasoning():
+            return len(event.text)
+        case ToolCall():
+            return len(event.arguments)
+        case _:
+            return 0

@@ -42,18 +42,20 @@ def test_settings_become_numbers() -> None:
 
 
 def test_joining_keeps_what_was_said() -> None:
-    call = ToolCall(id="1", name="f", arguments="{}")
+    call, rest = ToolCall(id="1", name="f", token_ids=(5,)), ToolCall(arguments="{}", token_ids=(6,))
+    other, void = ToolCall(id="2", name="g", arguments="{", index=1), ToolCall(index=1, void=True)
     events: list[Event] = [
         Prefill(done_tokens=1, total_tokens=2), Prefill(done_tokens=2, total_tokens=2), Reasoning(text="h"),
         Reasoning(text="m", token_ids=(1,)), Text(text="a", token_ids=(2,)), Text(text="b", token_ids=(3, 4)),
-        call, call,
+        call, rest, other, void,
     ]  # fmt: skip
     assert list(joined(events)) == [
         Prefill(done_tokens=2, total_tokens=2),
         Reasoning(text="hm", token_ids=(1,)),
         Text(text="ab", token_ids=(2, 3, 4)),
-        call,
-        call,
+        ToolCall(id="1", name="f", arguments="{}", token_ids=(5, 6)),
+        other,
+        void,
     ]
 
 
@@ -109,7 +111,7 @@ def test_a_hopeless_reader_is_cancelled_and_told_once() -> None:
         cancelled: list[RequestStream] = []
         stream = RequestStream("r", cancelled.append)
         for i in range(1000):
-            stream.push(ToolCall(id=str(i), name="f", arguments="{}"))
+            stream.push(ToolCall(id=str(i), name="f", arguments="{}", index=i))
         assert cancelled == [stream]
         stream.push(FINISHED)
         stream.abandon()
@@ -118,7 +120,7 @@ def test_a_hopeless_reader_is_cancelled_and_told_once() -> None:
     async def reads_late() -> None:
         stream = RequestStream("r", lambda stream: None)
         for i in range(1000):
-            stream.push(ToolCall(id=str(i), name="f", arguments="{}"))
+            stream.push(ToolCall(id=str(i), name="f", arguments="{}", index=i))
         events = [event async for event in stream]
         assert isinstance(events[-1], Failed)
         assert events[-1].error.code is Code.CANCELLED

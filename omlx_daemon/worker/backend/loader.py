@@ -24,10 +24,11 @@ from omlx_daemon.worker.backend.kv.opening import OpenedCodec, open_codec
 from omlx_daemon.worker.backend.lanes.shape import shape_of
 from omlx_daemon.worker.backend.memory import available_bytes, device_cap_bytes, peak_resident_bytes
 from omlx_daemon.worker.backend.runner import BatchRunner
-from omlx_daemon.worker.backend.tokenizer import ModelTokenizer
+from omlx_daemon.worker.backend.tokenizer import ModelTokenizer, foreign_tools
 from omlx_daemon.worker.engine.kvshape import KvShape
 from omlx_daemon.worker.engine.plan import SamplingDefaults, decide
 from omlx_daemon.worker.engine.ports import ModelFacts
+from omlx_daemon.worker.parsing.style import style_of
 
 Progress = Callable[[str, float], None]
 """Told what the load does now, and the share that is done, 0 to 1."""
@@ -69,6 +70,7 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
     model, config = _load_weights(path, start.settings.memory_limit_bytes, progress)
     progress("tokenizer", 0.8)
     tokenizer = _open_tokenizer(path, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id"))
+    encoder = ModelTokenizer(tokenizer)
     progress("first step", 0.9)
     vocabulary_tokens, shape = _first_step(model)
     facts = ModelFacts(
@@ -76,6 +78,8 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
         vocabulary_tokens=vocabulary_tokens,
         eos_ids=frozenset(tokenizer.eos_token_ids),
         defaults=_defaults(path),
+        traits=encoder.traits,
+        style=style_of(encoder.traits, foreign_tools(tokenizer)),
     )
     on = device.backend()
     ready = Ready(
@@ -90,7 +94,6 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
     )
     codec = open_codec(model, start.cache.kv_store_bits) if start.cache.enabled else OpenedCodec(None)
     codec = replace(codec, arrays=f"{on} {ready.weights_dtype} {codec.arrays}")
-    encoder = ModelTokenizer(tokenizer)
     return LoadedModel(BatchRunner(model, shape), encoder, facts, ready, codec, Compiler(encoder, facts))
 
 

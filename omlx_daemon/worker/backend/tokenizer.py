@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 
 from mlx_lm.tokenizer_utils import BPEStreamingDetokenizer, TokenizerWrapper
 
 from omlx_cli.contract.errors import Code, OmlxError
-from omlx_daemon.core.requests import ChatPrompt, Message
+from omlx_daemon.core.requests import ChatPrompt
+from omlx_daemon.core.templates import TemplateTraits, read_template
+from omlx_daemon.worker.backend.turns import turns
 from omlx_daemon.worker.engine.detokenize import ByteDetokenizer, Detokenizer, WindowDetokenizer
+from omlx_daemon.worker.parsing.foreign import ForeignTools
 
 _OURS = frozenset(
     {
@@ -44,6 +46,7 @@ class ModelTokenizer:
         self._tokenizer = tokenizer
         self._by_bytes = isinstance(tokenizer.detokenizer, BPEStreamingDetokenizer)
         self._size = len(tokenizer)
+        self.traits = traits_of(tokenizer)
         self._bytes: dict[int, bytes] = {}
 
     def encode_chat(self, prompt: ChatPrompt) -> list[int]:
@@ -56,7 +59,7 @@ class ModelTokenizer:
         render: Callable[..., str] = self._tokenizer.apply_chat_template
         try:
             text = render(
-                [_turn(message) for message in prompt.messages],
+                turns(prompt.messages, self.traits),
                 tools=list(prompt.tools) or None,
                 tokenize=False,
                 **{**_ending(prompt), **prompt.template_kwargs},
@@ -107,6 +110,27 @@ class ModelTokenizer:
         return list(self._tokenizer.encode(text, add_special_tokens=special))
 
 
+def traits_of(tokenizer: TokenizerWrapper) -> TemplateTraits:
+    """Return what a tokenizer's template and vocabulary tell."""
+    template = tokenizer.chat_template
+    texts = template.values() if isinstance(template, dict) else [template or ""]
+    settings = tokenizer.init_kwargs
+    return read_template(
+        "".join(map(str, texts)),
+        tokenizer.get_vocab(),
+        str(settings.get("tool_parser_type") or ""),
+        str(settings.get("chat_template_type") or ""),
+    )
+
+
+def foreign_tools(tokenizer: TokenizerWrapper) -> ForeignTools | None:
+    """Return what mlx-lm reads this model's tool calls with; None where it knows no way."""
+    if tokenizer.tool_parser is None:
+        return None
+    start, end = str(tokenizer.tool_call_start), str(tokenizer.tool_call_end or "")
+    return ForeignTools(str(tokenizer.init_kwargs.get("tool_parser_type", "mlx_lm")), start, end, tokenizer.tool_parser)
+
+
 def byte_level(piece: str) -> bytes:
     """Return the bytes of a byte-level BPE piece, where each byte is written as one printable character."""
     try:
@@ -129,29 +153,3 @@ def _ending(prompt: ChatPrompt) -> dict[str, object]:
     if prompt.continues:
         return {"add_generation_prompt": False, "continue_final_message": True}
     return {"add_generation_prompt": True}
-
-
-def _turn(message: Message) -> dict[str, object]:
-    """Return a message as chat templates know it; what it lacks is left out."""
-    turn: dict[str, object] = {"role": message.role, "content": message.content}
-    if message.name:
-        turn["name"] = message.name
-    if message.reasoning:
-        turn["reasoning_content"] = message.reasoning
-    if message.tool_calls:
-        turn["tool_calls"] = [_call(call) for call in message.tool_calls]
-    if message.tool_call_id:
-        turn["tool_call_id"] = message.tool_call_id
-    return turn
-
-
-def _call(call: dict[str, object]) -> dict[str, object]:
-    """Return a tool call with its arguments as an object: templates iterate over them."""
-    function = call.get("function")
-    if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
-        return call
-    try:
-        arguments = json.loads(function["arguments"] or "{}")
-    except ValueError:
-        return call
-    return {**call, "function": {**function, "arguments": arguments}}
