@@ -218,6 +218,9 @@ class TierFigures(msgspec.Struct, frozen=True, kw_only=True):
     evictions: int = 0
     evicted_bytes: int = 0
     """Of the hot tier alone."""
+    spilled: int = 0
+    """Evictions from the hot tier of what has a file in the cold one."""
+    spilled_bytes: int = 0
     stored: int = 0
     bytes_read: int = 0
     bytes_written: int = 0

@@ -70,8 +70,8 @@ class Session:
         self._on_stored = on_stored
         self._on_close = on_close
         self._telling = telling
-        self._left_ram = (0, 0)
-        """Parts and bytes that were evicted from memory, by the last report."""
+        self._hot = TierFigures(tier="hot")
+        """The tier in memory by the last report."""
         self._loop = asyncio.get_running_loop()
         self._send: Callable[[CacheCommand], None] = lambda command: None
         self._pid: int | None = None
@@ -163,12 +163,13 @@ class Session:
         self._on_close(self)
 
     def _tell_evicted(self, figures: ModelCacheFigures) -> None:
-        hot = next((tier for tier in figures.tiers if tier.tier == "hot"), TierFigures(tier="hot"))
-        parts, size_bytes = self._left_ram
-        self._left_ram = hot.evictions, hot.evicted_bytes
-        if hot.evictions > parts:
-            is_kept = bool(self.namespace) and not self._start.second_hit
-            self._telling.left_ram(self.model, hot.evictions - parts, hot.evicted_bytes - size_bytes, is_kept)
+        before, hot = self._hot, next((tier for tier in figures.tiers if tier.tier == "hot"), TierFigures(tier="hot"))
+        self._hot = hot
+        spilled, spilled_bytes = hot.spilled - before.spilled, hot.spilled_bytes - before.spilled_bytes
+        lost = hot.evictions - before.evictions - spilled
+        lost_bytes = hot.evicted_bytes - before.evicted_bytes - spilled_bytes
+        self._telling.left_ram(self.model, spilled, spilled_bytes, is_kept=True)
+        self._telling.left_ram(self.model, lost, lost_bytes, is_kept=False)
 
     def _account(self, ledger: Ledger, note: CacheNote) -> None:
         namespace = self._start.namespace

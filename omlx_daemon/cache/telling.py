@@ -39,9 +39,11 @@ class Telling:
                 self._journal.note(kind, message, model=model, count=len(sizes), size_bytes=sum(sizes))
 
     def left_ram(self, model: str, parts: int, size_bytes: int, is_kept: bool) -> None:
-        """Tell of what was evicted from memory; it `is_kept` where it was written to the disk before."""
+        """Tell of parts that were evicted from memory, if there are any; they are `is_kept` where each has a file."""
+        if parts <= 0:
+            return
         kind = HappeningKind.SPILLED if is_kept else HappeningKind.EVICTED
-        message = f"{_blocks(model)} left RAM, and {'lie on SSD' if is_kept else 'are on no disk'}"
+        message = f"{_blocks(model)} left RAM, and {'lie on SSD' if is_kept else 'are not on SSD'}"
         self._journal.note(kind, message, model=model, count=parts, size_bytes=size_bytes)
 
     def quarantined(self, model: str, reason: str, count: int = 1) -> None:

@@ -33,6 +33,8 @@ def _tier(stats: TierStats, reused_tokens: int) -> TierFigures:
         reused_tokens=reused_tokens,
         evictions=stats.evictions,
         evicted_bytes=stats.evicted_bytes,
+        spilled=stats.spilled,
+        spilled_bytes=stats.spilled_bytes,
         stored=stats.stored,
         bytes_read=stats.bytes_read,
         bytes_written=stats.bytes_written,

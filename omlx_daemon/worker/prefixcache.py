@@ -81,9 +81,8 @@ class PrefixCache:
         if self._hot is None or self._cold is None or not keep_unsaved:
             self.store.resize_hot(capacity_bytes)
             return
-        # What waits to be written may yet be refused or fail.
-        held = [(name.hash, self._cold.lookup(name.hash, name.part)) for name in self._hot.names()]
-        self.store.pin_blocks(_UNSAVED, frozenset(digest for digest, file in held if file is None or file.at_hand))
+        unsaved = (name.hash for name in self._hot.names() if not self._cold.has_file(name.hash, name.part))
+        self.store.pin_blocks(_UNSAVED, frozenset(unsaved))
         self.store.resize_hot(capacity_bytes)
         # Letting go of a pin evicts what is over the bound.
         self.store.resize_hot(max(capacity_bytes, self._hot.stats().size_bytes))
@@ -124,7 +123,7 @@ def open_cache(
         log.log(logging.WARNING if start.enabled else logging.INFO, "prefixes of %s are not cached: %s", model, off)
         return PrefixCache(Store(None, (), "", off=off))
     cold = _cold_tier(start, model, ledger) if start.directory else None
-    hot = HotTier(start.hot_max_bytes)
+    hot = HotTier(start.hot_max_bytes, cold.has_file) if cold else HotTier(start.hot_max_bytes)
     tiers: list[Tier] = [hot, *([cold] if cold else [])]
     store = Store(codec, tiers, f"{start.namespace} {arrays}", wake=wake)
     store.pin_blocks(_PINS, frozenset(start.pinned))

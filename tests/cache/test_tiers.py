@@ -146,6 +146,19 @@ def test_hot_evicts_what_was_used_longest_ago() -> None:
     assert hot.stats().evictions == 1
 
 
+def test_what_hot_evicts_is_spilled_where_it_has_a_file(tmp_path: Path) -> None:
+    cold = ColdTier(tmp_path, FakeLedger(), readers=1)
+    hot = HotTier(300, cold.has_file)
+    cold.store(block(1), 1)
+    assert not cold.flush(30).parts
+    for number in (1, 2, 3):
+        hot.store(block(number), number)
+    hot.resize(0)
+    stats = hot.stats()
+    assert (stats.evictions, stats.evicted_bytes, stats.spilled, stats.spilled_bytes) == (3, 300, 1, 100)
+    cold.close(30)
+
+
 def test_hot_never_evicts_what_is_leased_pinned_or_of_the_same_use() -> None:
     hot = HotTier(300)
     for number in (1, 2, 3):

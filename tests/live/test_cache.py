@@ -62,12 +62,16 @@ def test_the_quota_the_hot_tier_and_damage_are_told_with_their_sizes(tmp_path: P
         cold = daemon.service.live().tiers[1]
         assert (cold.parts, cold.limit_bytes) == (2, 3_000_000)
         assert 2_000_000 < cold.size_bytes <= 3_000_000
-        for evictions in (3, 3, 5):
-            tier = TierFigures(tier="hot", evictions=evictions, evicted_bytes=evictions * 100)
+        for gone, on_ssd in ((3, 3), (3, 3), (7, 5)):
+            tier = TierFigures(
+                tier="hot", evictions=gone, evicted_bytes=gone * 100, spilled=on_ssd, spilled_bytes=on_ssd * 100
+            )
             session.report(ModelCacheFigures(model="a", tiers=(tier,)))
         session.take(Quarantined(filename=first, reason="its checksum is wrong"))
         spilled = [one for one in daemon.notes.made if one.kind is HappeningKind.SPILLED]
         assert [(one.number, one.size_bytes) for one in spilled] == [(3, 300), (2, 200)]
+        lost = [one for one in daemon.notes.made if one.message == "blocks of a left RAM, and are not on SSD"]
+        assert [(one.kind, one.number, one.size_bytes) for one in lost] == [(HappeningKind.EVICTED, 2, 200)]
         assert daemon.told()[-1] is HappeningKind.QUARANTINED
         assert "its checksum is wrong" in daemon.notes.made[-1].message
         session.close()

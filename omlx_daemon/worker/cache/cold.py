@@ -85,6 +85,10 @@ class ColdTier:
             return Held(block.name, block.payload.nbytes, self.name, at_hand=True)
         return self._files.get((digest, part))
 
+    def has_file(self, digest: bytes, part: Part) -> bool:
+        """Tell whether the part has a file; what waits to be written may yet be refused or fail."""
+        return (digest, part) in self._files
+
     def acquire(self, name: BlockName) -> Payload | None:
         """Return a payload that still waits to be written."""
         block = self._writer.find((name.hash, name.part))

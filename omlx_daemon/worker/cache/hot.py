@@ -29,13 +29,17 @@ class HotTier:
 
     name = "hot"
 
-    def __init__(self, capacity_bytes: int) -> None:
-        """Hold at most `capacity_bytes`; 0 holds nothing."""
+    def __init__(
+        self, capacity_bytes: int, has_file: Callable[[bytes, Part], bool] = lambda digest, part: False
+    ) -> None:
+        """Hold at most `capacity_bytes`; 0 holds nothing. What `has_file` is spilled by eviction, not lost."""
         self._capacity_bytes = capacity_bytes
+        self._has_file = has_file
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._pinned: frozenset[bytes] = frozenset()
         self._size_bytes = 0
         self._stored = self._evictions = self._evicted_bytes = self._refused = 0
+        self._spilled = self._spilled_bytes = 0
 
     def names(self) -> Iterable[BlockName]:
         """Return what is held."""
@@ -134,6 +138,8 @@ class HotTier:
             stored=self._stored,
             evictions=self._evictions,
             evicted_bytes=self._evicted_bytes,
+            spilled=self._spilled,
+            spilled_bytes=self._spilled_bytes,
             refused=self._refused,
         )
 
@@ -194,8 +200,12 @@ class HotTier:
             self._evict_one(key)
 
     def _evict_one(self, key: Key) -> None:
+        size_bytes = self._entries[key].block.payload.nbytes
         self._evictions += 1
-        self._evicted_bytes += self._entries[key].block.payload.nbytes
+        self._evicted_bytes += size_bytes
+        if self._has_file(*key):
+            self._spilled += 1
+            self._spilled_bytes += size_bytes
         self._drop(key)
 
     def _drop(self, key: Key) -> None:

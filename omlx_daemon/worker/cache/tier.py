@@ -66,6 +66,9 @@ class TierStats:
     stored: int = 0
     evictions: int = 0
     evicted_bytes: int = 0
+    spilled: int = 0
+    """Evictions of what has a file in a slower tier."""
+    spilled_bytes: int = 0
     refused: int = 0
     """Parts that found no room, in the tier or in its queue."""
     dropped: int = 0
