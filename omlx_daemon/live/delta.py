@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -66,12 +67,11 @@ def _described(daemon: DaemonInfo) -> DaemonInfo:
 
 
 def _differs(row: RequestInfo, before: RequestInfo | None) -> bool:
-    return before is None or _substance(row) != _substance(before)
+    if before is None or (row.left_s is None) != (before.left_s is None):
+        return True
+    return bool(_substance(row) != _substance(before))
 
 
-def _substance(row: RequestInfo) -> tuple[object, ...]:
-    """Return all of a row but its times, which the reader moves on by itself."""
-    return (
-        row.phase, row.tokens, row.prefilled_tokens, row.prompt_tokens, row.tokens_per_s, row.ttft_s,
-        row.cached_hot_tokens, row.cached_cold_tokens, row.priority, row.client, row.model, row.left_s is None,
-    )  # fmt: skip
+_TIMES = ("age_s", "left_s")
+_substance = attrgetter(*(name for name in RequestInfo.__struct_fields__ if name not in _TIMES))
+"""All of a row but its times, which the reader moves on by itself."""

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from omlx_cli.contract.api import DaemonInfo, DaemonState, RequestInfo, RequestPhase
 from omlx_cli.contract.live import Change, Snapshot
+from omlx_cli.contract.misses import MissCause, MissInfo
 from omlx_cli.top.state import apply
 from omlx_daemon.live.delta import Delta, difference, merged
 from omlx_daemon.live.moment import timestamp
@@ -48,6 +49,26 @@ def snapshots(told: list[Any]) -> list[Snapshot]:
             )
         )
     return found
+
+
+def test_a_row_in_which_anything_but_time_differs_is_sent() -> None:
+    row = RequestInfo(id="a", model="m", phase=RequestPhase.QUEUED, left_s=5.0)
+    before = snapshots([({}, 0, 0, DaemonState.READY)])[0]
+
+    def sent(**parts: object) -> bool:
+        pair = [
+            msgspec.structs.replace(before, requests=(one,)) for one in (row, msgspec.structs.replace(row, **parts))
+        ]
+        return bool(difference(*pair).change.requests)
+
+    told: dict[str, object] = {
+        "model": "n", "client": "c", "phase": RequestPhase.DECODE, "priority": "batch", "left_s": None,
+        "miss": MissInfo(cause=MissCause.COUNTER), "ttft_s": 1.0,
+    }  # fmt: skip
+    for name in RequestInfo.__struct_fields__:
+        if name not in ("id", "age_s"):
+            assert sent(**{name: told.get(name, 7)}), name
+    assert not sent(age_s=9.0, left_s=1.0)
 
 
 @settings(max_examples=300, deadline=None)
