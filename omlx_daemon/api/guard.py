@@ -30,7 +30,7 @@ from omlx_daemon.api.keyring import HandedOut, Keyring
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, never bound
 
-_KEY_PARAMETERS = frozenset({b"key", b"api_key", b"api-key", b"apikey", b"x-api-key", b"access_token", b"token"})
+_KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "x-api-key", "access_token", "token"})
 
 Refusal = tuple[ErrorBody, int]
 """An error and its HTTP status; 0 is the code's own."""
@@ -91,7 +91,8 @@ class _Rules:
         return None
 
     def _keyless(self, scope: Scope) -> Refusal | None:
-        if any(name.lower() in _KEY_PARAMETERS for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)):
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        if any(name.lower() in _KEY_PARAMETERS for name, _ in query):
             hint = "send it as Authorization: Bearer KEY or as x-api-key"
             return ErrorBody(code=Code.INVALID_REQUEST, message="a key does not belong into the URL", hint=hint), 0
         holder = self._keys.holder(_keys(scope))

@@ -154,6 +154,11 @@ def test_with_a_key_everything_else_needs_it(keyed: Served, path: str) -> None:
     assert KEY not in answer.text
 
 
+@pytest.mark.parametrize("query", ["limit=%F3%87&x=%28%C2%9D", "%E9=%00", "a=%ff%fe", "=&&", "%"])
+def test_an_odd_query_is_no_failure_of_ours(served: Served, query: str) -> None:
+    assert served.ask("GET", f"{routes.STATUS}?{query}").status < 500
+
+
 def test_health_needs_no_key(keyed: Served) -> None:
     assert keyed.ask("GET", "/health").status == 200
 
