@@ -82,7 +82,7 @@ def _answer(blocks: Sequence[Block], place: str) -> Message:
 
 
 def _asked(role: str, blocks: Sequence[Block], place: str, called: dict[str, str]) -> Iterator[Message]:
-    """Yield a message's tool results and its texts as turns, in their order."""
+    """Yield a message's tool results and its texts as turns, in their order; a user's empty message is a turn too."""
     texts: list[str] = []
     for index, block in enumerate(blocks):
         where = f"{place}.content[{index}]"
@@ -95,7 +95,10 @@ def _asked(role: str, blocks: Sequence[Block], place: str, called: dict[str, str
         else:
             _refuse_unseen(block, where)
             raise invalid(where, f"a block of this type does not stand in a {role} message")
-    yield from _text_turn(role, texts)
+    if role == "user" and not any(isinstance(block, ToolResultBlock) for block in blocks):
+        yield Message(role=role, content=_joined(texts))
+    else:
+        yield from _text_turn(role, texts)
 
 
 def _text_turn(role: str, texts: Sequence[str]) -> Iterator[Message]:

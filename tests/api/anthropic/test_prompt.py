@@ -113,6 +113,12 @@ def test_an_answer_that_was_begun_goes_on() -> None:
 
 
 @pytest.mark.parametrize("content", ["", [], [text("")]])
+def test_an_empty_question_is_a_turn_all_the_same(content: object) -> None:
+    assert prompt(user(content)).messages == (Message(role="user"),)
+    assert prompt(*ASK, {"role": "system", "content": content}).messages == prompt(*ASK).messages
+
+
+@pytest.mark.parametrize("content", ["", [], [text("")]])
 def test_an_empty_beginning_is_none(content: object) -> None:
     assert prompt(*ASK, assistant(content)) == prompt(*ASK)
 
