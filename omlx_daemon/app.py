@@ -64,20 +64,18 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
     journal = Log(time.monotonic, time.time)
     memory_bytes = memory.total_bytes()
     namespaces = Namespaces(options)
-    limits = partial(plan, settings.cache, paths.cache, memory_bytes)
-    cache = CacheService(limits(), namespaces.of, namespaces.bits, lambda: limits().policy, journal)
-    sizes = PoolSettings.of(settings, memory_bytes)
-    publish = NamesFile(paths.loaded_names).publish
+    cache = _cache(settings, paths, memory_bytes, namespaces, journal)
     pool = Pool(
         registry.resolve,
         spawn,
         state,
-        sizes,
+        PoolSettings.of(settings, memory_bytes),
         memory,
         caches=cache,
         options=options,
-        publish=publish,
+        publish=NamesFile(paths.loaded_names).publish,
         journal=journal,
+        heard=cache.explainer.heard,
     )
     puller = Puller(paths, settings)
     models = ModelService(registry, puller, pool.rows, namespaces.bits, namespaces.of)
@@ -88,14 +86,10 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
         puller.endpoint = changed.hub.endpoint
         logs.set_level(changed.daemon)
 
-    async def reload() -> ReloadReply:
-        reply = await live.reload()
-        journal.note(HappeningKind.SETTINGS, f"the settings were read again: {describe(reply)}")
-        await asyncio.to_thread(registry.scan)
-        return reply
-
     live.follow(apply, check=lambda changed: check_key(changed.server, listeners.needs_key))
-    daemon = RunningDaemon(paths, listeners, pool, state, time.monotonic, stop, reload)
+    daemon = RunningDaemon(
+        paths, listeners, pool, state, time.monotonic, stop, partial(_reload, live, journal, registry)
+    )
 
     def current() -> Mapping[str, str]:
         return namespaces.by_model(registry.scan())
@@ -118,3 +112,17 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
         handed_out=HandedOut(paths.keys),
     )
     return Parts(app, daemon, pool, registry, models, cache, hub)
+
+
+def _cache(settings: Settings, paths: Paths, memory_bytes: int, namespaces: Namespaces, journal: Log) -> CacheService:
+    limits = partial(plan, settings.cache, paths.cache, memory_bytes)
+    return CacheService(
+        limits(), namespaces.of, namespaces.bits, lambda: limits().policy, journal, details=namespaces.details
+    )
+
+
+async def _reload(live: LiveSettings, journal: Log, registry: Registry) -> ReloadReply:
+    reply = await live.reload()
+    journal.note(HappeningKind.SETTINGS, f"the settings were read again: {describe(reply)}")
+    await asyncio.to_thread(registry.scan)
+    return reply

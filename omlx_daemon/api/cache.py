@@ -28,11 +28,14 @@ from omlx_cli.contract.cache import (
     VerifyProgress,
 )
 from omlx_cli.contract.errors import ErrorBody
+from omlx_cli.contract.explain import ExplainReply
 from omlx_daemon.api import cache_checks as checks
 from omlx_daemon.api.body import StrictBody
+from omlx_daemon.api.caller import Caller
 from omlx_daemon.api.errors import CONTROL_ERRORS
 from omlx_daemon.api.guard import owner_only
 from omlx_daemon.api.records import RecordStream
+from omlx_daemon.api.trace import request_of
 from omlx_daemon.core.ports import CacheAdmin
 
 _PROGRESS = {
@@ -64,6 +67,14 @@ async def rows(
 async def pins(cache: NamedDependency[CacheAdmin]) -> CachePins:
     """List the pinned prefixes."""
     return await cache.pins()
+
+
+@get(routes.CACHE_EXPLAIN, responses=CONTROL_ERRORS)
+async def explain(
+    cache: NamedDependency[CacheAdmin], caller: NamedDependency[Caller], id: FromQuery[str] = ""
+) -> ExplainReply:
+    """Tell why no more of a prompt was reused, by the id of its request or reply; without one, of the last miss."""
+    return cache.explain(request_of(id), caller.sees, reads=bool(caller.salt), may_act=caller.may_act)
 
 
 @post(routes.CACHE_PRUNE, status_code=200, dto=StrictBody[PruneBody], responses=CONTROL_ERRORS)
@@ -122,7 +133,7 @@ async def import_(data: JSONBody[CacheArchiveBody], cache: NamedDependency[Cache
 def router() -> Router:
     """Return the cache's routes; `cache` is injected."""
     acting = Router("/", route_handlers=[prune, clear, verify, pin, unpin, warm, export, import_], guards=[owner_only])
-    return Router("/", route_handlers=[stats, rows, pins, acting], tags=["cache"])
+    return Router("/", route_handlers=[stats, rows, pins, explain, acting], tags=["cache"])
 
 
 def _verify_failed(error: ErrorBody) -> VerifyFailed:

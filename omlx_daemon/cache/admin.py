@@ -24,6 +24,7 @@ from omlx_cli.contract.cache import (
     VerifyEvent,
 )
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.explain import ExplainReply
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 from omlx_daemon.cache.audit import NOT_HERE, DeepAudit, left_out, verify
 from omlx_daemon.cache.metrics import metrics
@@ -71,6 +72,10 @@ class Admin:
         """Return what was reused and recomputed, per tier and model, from the last reports; never waits."""
         found = metrics(self._service.tally.rows(), *self._service.cold_totals)
         return msgspec.structs.replace(found, prompt_rules=dict(self._applied()))
+
+    def explain(self, request_id: str, sees: Callable[[str], bool], *, reads: bool, may_act: bool) -> ExplainReply:
+        """Return why a request's prompt was not reused further; see `core.ports.CacheAdmin`."""
+        return self._service.explainer.explain(request_id, sees, reads=reads, may_act=may_act)
 
     async def rows(self, model: str, incompatible: bool) -> CacheList:
         """Return the namespaces of the cold tier; of one model, or the unusable ones alone, where asked."""

@@ -6,12 +6,14 @@ import asyncio
 import itertools
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from omlx_cli.contract.errors import OmlxError
 from omlx_cli.contract.live import LiveCache
 from omlx_daemon.cache.desk import Desk
+from omlx_daemon.cache.former import latest_other
 from omlx_daemon.cache.live import picture
 from omlx_daemon.cache.plan import CachePlan
 from omlx_daemon.cache.session import Session
@@ -20,6 +22,7 @@ from omlx_daemon.cache.tally import Tally
 from omlx_daemon.cache.telling import Telling
 from omlx_daemon.core.journal import Journal, NoJournal
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.explain.explainer import Explainer
 from omlx_daemon.ledger.figures import ColdFigures
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.ledger.policy import Policy, Removed
@@ -51,9 +54,15 @@ class CacheService:
         bits: Callable[[ModelSpec], int],
         limits: Callable[[], Policy] | None = None,
         journal: Journal | None = None,
+        *,
+        details: Callable[[ModelSpec], dict[str, str]] = lambda spec: {},
     ) -> None:
         """Cache as `plan` says. `namespace` gives a model's fingerprint, read from disk, empty where it has none;
-        `bits` how its rows are stored. `limits` measures the volume again: another one may be mounted by now."""
+        `bits` how its rows are stored. `limits` measures the volume again: another one may be mounted by now. `details`
+        tells what a model's namespace stands for, read from disk too."""
+        self.explainer = Explainer(time.time)
+        """Hears why blocks went and what models are."""
+        self._details = details
         self.plan = plan
         self.tally = Tally()
         self.telling = Telling(journal or NoJournal())
@@ -118,7 +127,8 @@ class CacheService:
     async def open(self, spec: ModelSpec, room_bytes: int) -> Session:
         """Return the cache of a worker that is about to start, and may take `room_bytes` of memory beside the model."""
         ledger = await self.ledger()
-        start = await asyncio.to_thread(self._start_of, spec, ledger)
+        start, former = await asyncio.to_thread(self._start_of, spec, ledger)
+        self.explainer.past.opened(spec.name, start.namespace, start.details, former)
         owner = f"{spec.name} {next(self._numbers)}"
         if not start.directory or start.waiting:
             ledger = None
@@ -182,22 +192,24 @@ class CacheService:
         for session in list(self._sessions):
             await session.adopt(ledger)
 
-    def _start_of(self, spec: ModelSpec, ledger: Ledger | None) -> CacheStart:
+    def _start_of(self, spec: ModelSpec, ledger: Ledger | None) -> tuple[CacheStart, Mapping[str, str]]:
+        """Return what a worker is to be told, and what the model's latest other namespace on disk stands for."""
         if not self.plan.enabled:
-            return CacheStart(why_off="cache.enabled is false")
+            return CacheStart(why_off="cache.enabled is false"), {}
         namespace, bits = self._namespace(spec), self._bits(spec)
         pinned = ledger.pinned_hashes(namespace) if ledger is not None and namespace else ()
-        return CacheStart(
+        start = CacheStart(
             enabled=True,
             namespace=namespace,
             directory=str(self.plan.root) if self.plan.has_cold and namespace else "",
             waiting=ledger is None and self.plan.has_cold,
-            details={"model": spec.name, "kv_store_bits": str(bits)},
+            details={"model": spec.name, "kv_store_bits": str(bits), **self._details(spec)},
             kv_store_bits=bits,
             fsync=self.plan.fsync,
             second_hit=self.plan.second_hit,
             pinned=pinned,
         )
+        return start, latest_other(self.plan.root, spec.name, namespace) if self.plan.has_cold else {}
 
     def live(self) -> LiveCache:
         """Return both tiers as they were a moment ago, and have the cold one looked at again; never waits."""
@@ -245,6 +257,7 @@ class CacheService:
 
     def _removed(self, removed: Sequence[Removed]) -> None:
         self.telling.removed(removed)
+        self.explainer.graves.note(removed)
         if self._ledger is not None:
             self.desk.post(partial(self._count, self._ledger))
         for session in self._sessions:

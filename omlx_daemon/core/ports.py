@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol, runtime_checkable
 
 from omlx_cli.contract.api import (
@@ -31,6 +31,7 @@ from omlx_cli.contract.cache import (
     VerifyBody,
     VerifyEvent,
 )
+from omlx_cli.contract.explain import ExplainReply
 from omlx_cli.contract.prompt_rules import RulesReply
 from omlx_daemon.core.events import Event
 from omlx_daemon.core.models import Served
@@ -179,6 +180,14 @@ class CacheAdmin(Protocol):
 
     def metrics(self) -> CacheMetrics:
         """Return what was reused and recomputed, per tier and model, from the last reports; never waits."""
+        ...
+
+    def explain(self, request_id: str, sees: Callable[[str], bool], *, reads: bool, may_act: bool) -> ExplainReply:
+        """Return why a request's prompt was not reused further; without an id, that of the last that could have been.
+
+        Of the requests of those clients that `sees` allows; with its texts where the caller `reads` its own, and where
+        it `may_act` all of them. Raises OmlxError(NOT_FOUND) for a request that is not remembered.
+        """
         ...
 
     async def rows(self, model: str, incompatible: bool) -> CacheList:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from omlx_daemon.models import folder, tensorfile
@@ -31,8 +31,18 @@ def fingerprint(path: Path, *, cache_layout: str, adapter: Path | None = None) -
     `cache_layout` names the code that lays out the cache, such as mlx-lm's version.
     Raises OSError, ValueError or tensorfile.BadTensorFile where a file cannot be read.
     """
+    return combined(parts(path, cache_layout=cache_layout, adapter=adapter))
+
+
+def parts(path: Path, *, cache_layout: str, adapter: Path | None = None) -> dict[str, bytes]:
+    """Return what a fingerprint covers, by what people call it. Raises as `fingerprint` does."""
+    return dict(_parts(path, cache_layout, adapter))
+
+
+def combined(found: Mapping[str, bytes]) -> str:
+    """Return the fingerprint of these parts."""
     digest = hashlib.sha256(VERSION)
-    for label, value in _parts(path, cache_layout, adapter):
+    for label, value in found.items():
         for field in (label.encode(), value):
             digest.update(len(field).to_bytes(8, "little"))
             digest.update(field)

@@ -13,6 +13,7 @@ from omlx_daemon.models import detail, fingerprint, tensorfile
 
 _log = logging.getLogger(__name__)
 _VERSION = "omlx namespace 1"
+_DIGITS = 12
 
 Signature = tuple[tuple[str, int, int, int], ...]
 
@@ -22,7 +23,7 @@ class Namespaces:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._known: dict[str, tuple[Signature, str]] = {}
+        self._known: dict[str, tuple[Signature, dict[str, bytes]]] = {}
 
     def bits(self, spec: ModelSpec) -> int:
         """Return with how many bits a model's rows are stored."""
@@ -31,12 +32,21 @@ class Namespaces:
     def of(self, spec: ModelSpec) -> str:
         """Return a model's namespace, empty where its files cannot be read."""
         try:
-            digits = self._fingerprint(spec.path)
+            digits = fingerprint.combined(self._parts(spec.path))
         except (OSError, ValueError, tensorfile.BadTensorFile) as error:
             _log.warning("%s is not kept on disk: its files cannot be read: %s", spec.name, error)
             return ""
         text = f"{_VERSION} {digits} {self.bits(spec)}"
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def details(self, spec: ModelSpec) -> dict[str, str]:
+        """Return a few digits of each thing that a model's namespace stands for; nothing where they cannot be read."""
+        try:
+            found = self._parts(spec.path)
+        except (OSError, ValueError, tensorfile.BadTensorFile):
+            return {}
+        digits = {label: hashlib.sha256(value).hexdigest()[:_DIGITS] for label, value in found.items()}
+        return {**digits, "kv_store_bits": str(self.bits(spec))}
 
     def all(self, specs: Iterable[ModelSpec]) -> frozenset[str]:
         """Return the namespaces of all these models."""
@@ -46,13 +56,13 @@ class Namespaces:
         """Return the namespaces of these models by their names, but for those that cannot be loaded."""
         return {spec.name: found for spec in specs if not spec.problem and (found := self.of(spec))}
 
-    def _fingerprint(self, path: str) -> str:
-        """Return a folder's fingerprint, computed again only where a file there has changed."""
+    def _parts(self, path: str) -> dict[str, bytes]:
+        """Return what a folder's fingerprint covers, read again only where a file there has changed."""
         signature = _signature(Path(path))
         known = self._known.get(path)
         if known is None or known[0] != signature:
-            digits = fingerprint.fingerprint(Path(path), cache_layout=detail.cache_layout())
-            known = self._known[path] = (signature, digits)
+            found = fingerprint.parts(Path(path), cache_layout=detail.cache_layout())
+            known = self._known[path] = (signature, found)
         return known[1]
 
 

@@ -7,10 +7,12 @@ from collections.abc import Callable
 
 from omlx_cli.contract.api import RequestInfo, RequestPhase
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
+from omlx_cli.contract.misses import MissInfo
 from omlx_daemon.core import errors
-from omlx_daemon.core.events import Event, Failed, Finished, Prefill, Queued, Reasoning, Terminal, Text, ToolCall
+from omlx_daemon.core.events import Event, Failed, Finished, Miss, Prefill, Queued, Reasoning, Terminal, Text, ToolCall
 from omlx_daemon.core.journal import Journal
 from omlx_daemon.core.requests import GenerationRequest
+from omlx_daemon.explain.advice import ADVICE
 from omlx_daemon.pool import request_log, told
 from omlx_daemon.pool.pace import Pace
 from omlx_daemon.pool.stream import RequestStream
@@ -34,6 +36,7 @@ class LiveRequest:
         self._prompt_tokens = self._prefilled_tokens = self._tokens = 0
         self._cached_hot_tokens = self._cached_cold_tokens = 0
         self._ttft_s: float | None = None
+        self._miss: Miss | None = None
         self._pace = Pace(clock)
         self.terminal: Terminal | None = None
         """How it ended, once its reader has been told."""
@@ -100,6 +103,7 @@ class LiveRequest:
             cached_cold_tokens=self._cached_cold_tokens,
             tokens_per_s=round(self._pace.per_s(), 1),
             ttft_s=self._ttft_s,
+            miss=_shown(self._miss),
         )
 
     def _prefilled(self, event: Prefill) -> None:
@@ -108,6 +112,7 @@ class LiveRequest:
             self._pace.begin(event.done_tokens)
         self._prefilled_tokens, self._prompt_tokens = event.done_tokens, event.total_tokens
         self._cached_hot_tokens, self._cached_cold_tokens = event.cached_hot_tokens, event.cached_cold_tokens
+        self._miss = event.miss or self._miss
         self._pace.note(event.done_tokens)
 
     def _begin_decode(self) -> None:
@@ -158,6 +163,12 @@ class LiveRequests:
         for live in found:
             live.stop(errors.cancelled_by_command().body)
         return len(found)
+
+
+def _shown(miss: Miss | None) -> MissInfo | None:
+    if miss is None or not miss.cause.is_miss:
+        return None
+    return MissInfo(cause=miss.cause, at_tokens=miss.at_tokens, detail=miss.detail, advice=ADVICE.get(miss.cause, ""))
 
 
 def _parent(sequence_id: str) -> str:

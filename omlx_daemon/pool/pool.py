@@ -35,14 +35,22 @@ from omlx_daemon.pool.watchdog import Watchdog
 from omlx_daemon.pool.worker import Worker
 from omlx_daemon.pool.worker_process import Spawner
 
+Heard = Callable[[GenerationRequest, str, Event], Event]
+"""Takes a request, its model's name and an event of it; returns the event as it goes on."""
+
 _log = logging.getLogger(__name__)
+
+
+def as_it_is(request: GenerationRequest, model: str, event: Event) -> Event:
+    """Return the event."""
+    return event
 
 
 class Pool:
     """Implements `core.ports.Inference`, `core.ports.Requests` and `core.ports.Slots`. Event loop only.
 
     `clock` is monotonic, `wall` the time of day, both in seconds. `publish` is handed the names of the models in
-    memory when those may have changed, `journal` told what happens.
+    memory when those may have changed, `journal` told what happens. `heard` sees each event before its reader does.
     """
 
     def __init__(
@@ -57,6 +65,7 @@ class Pool:
         options: Options | None = None,
         publish: Callable[[list[str]], None] = lambda names: None,
         journal: Journal | None = None,
+        heard: Heard = as_it_is,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -68,6 +77,7 @@ class Pool:
         self._publish = publish
         self._options = options or Options()
         self._journal = journal or NoJournal()
+        self._heard = heard
         self._lifecycle = Lifecycle(
             spawn,
             settings,
@@ -90,7 +100,8 @@ class Pool:
         live = self._admit(slot, request)
         try:
             async with aclosing(self._events(slot, live)) as events:
-                async for event in events:
+                async for told in events:
+                    event = self._heard(live.request, live.model, told)
                     live.note(event)
                     yield event
         finally:

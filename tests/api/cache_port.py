@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import msgspec
 
@@ -29,6 +29,7 @@ from omlx_cli.contract.cache import (
     VerifyReport,
 )
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.explain import ExplainReply, Explanation
 
 ROWS = (
     CacheRow(model="sky", namespace="aa" * 16, blocks=3, size_bytes=3000),
@@ -107,6 +108,13 @@ class PlainCache:
             yield VerifyDone(report=VerifyReport(checked=3, damaged=int(body.deep)))
         finally:
             self.verify_closed = True
+
+    def explain(self, request_id: str, sees: Callable[[str], bool], *, reads: bool, may_act: bool) -> ExplainReply:
+        """Explain the one request, to its client."""
+        self.calls.append(("explain", request_id, reads, may_act))
+        if not sees("ann"):
+            raise OmlxError(Code.NOT_FOUND, f"nothing is remembered of a request {request_id!r}")
+        return ExplainReply(explanation=Explanation(request="req_1.0", model="sky", client="ann"), requests=1)
 
     async def pins(self) -> CachePins:
         """Return the one pin."""

@@ -7,6 +7,7 @@ import click
 VERBS: dict[str, str] = {
     "stats": "Show what the cache holds, may hold and saved.",
     "ls": "List what is stored, by model.",
+    "explain": "Tell why a prompt was not reused further.",
     "prune": "Remove blocks by age, size, model or use.",
     "verify": "Check stored blocks.",
     "clear": "Remove everything that is not pinned.",
