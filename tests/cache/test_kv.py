@@ -16,7 +16,7 @@ from omlx_daemon.coldstore.names import BlockName, Part
 from omlx_daemon.worker.backend.kv.buffers import BufferPool, StagingBuffer
 from omlx_daemon.worker.backend.kv.codec import KvCodec
 from omlx_daemon.worker.backend.kv.leaves import KvLayout, Unsupported, layout
-from omlx_daemon.worker.backend.kv.memory import Export, SharedMemory
+from omlx_daemon.worker.backend.kv.memory import Export, HostMemory, Memory, SharedMemory
 from omlx_daemon.worker.backend.kv.payloads import KvPayload
 from omlx_daemon.worker.backend.kv.raw import bytes_of, copied
 from omlx_daemon.worker.backend.kv.rows import Source
@@ -95,12 +95,13 @@ PLAIN: dict[str, Callable[[], list[Any]]] = {
 }
 
 
+@pytest.mark.parametrize("memory", [SharedMemory, HostMemory])
 @pytest.mark.parametrize("dtype", [mx.bfloat16, mx.float16, mx.float32], ids=str)
 @pytest.mark.parametrize("kind", PLAIN)
-def test_rows_come_back_to_the_bit(kind: str, dtype: mx.Dtype) -> None:
+def test_rows_come_back_to_the_bit(kind: str, dtype: mx.Dtype, memory: Callable[[], Memory]) -> None:
     model = Rows(PLAIN[kind], dtype)
     found = layout(model)
-    codec, caches = KvCodec(found), filled(model, 200, 100)
+    codec, caches = KvCodec(found, memory=memory()), filled(model, 200, 100)
     assembly = codec.assembly(512)
     tail = through(codec, Source(caches), name_of(Part.TOKENS, 44), 256, 300)
     head = through(codec, Source(caches), name_of(Part.TOKENS, 256), 0, 256)
@@ -122,11 +123,14 @@ def _arrays(leaf: Any) -> list[mx.array]:
     return [array for arrays in pair for array in arrays] if isinstance(pair[0], tuple) else list(pair)
 
 
+@pytest.mark.parametrize("memory", [SharedMemory, HostMemory])
 @pytest.mark.parametrize("chunks", [(90,), (300,), (300, 200), (290, *[1] * 80), (40, *[1] * 20)], ids=str)
 @pytest.mark.parametrize("kind", [mlx_cache.RotatingKVCache, mlx_cache.ChunkedKVCache])
-def test_a_window_goes_on_as_if_it_had_never_stopped(kind: type, chunks: tuple[int, ...]) -> None:
+def test_a_window_goes_on_as_if_it_had_never_stopped(
+    kind: type, chunks: tuple[int, ...], memory: Callable[[], Memory]
+) -> None:
     model = Rows(lambda: [kind(100)], mx.float32)
-    codec, caches, total = KvCodec(layout(model)), filled(model, *chunks), sum(chunks)
+    codec, caches, total = KvCodec(layout(model), memory=memory()), filled(model, *chunks), sum(chunks)
     count = min(100, total)
     part = through(codec, Source(caches), name_of(Part.WINDOW, 256, count), total - count, total)
     single = KvCodec(_single(layout(model)))
@@ -243,6 +247,43 @@ def test_staging_memory_is_bounded_and_used_again_only_when_free() -> None:
     assert fourth is not None
     assert bytes(third.export(0, 3)()) == b"old", "a free buffer is used again"
     assert bytes(fourth.export(0, 3)()) == bytes(3), "one that is held is not"
+
+
+@pytest.mark.parametrize("row", [0, 1, 2])
+@pytest.mark.parametrize("spread", [False, True], ids=["in a row", "with gaps"])
+def test_copies_made_at_once_are_what_mlx_copies(row: int, spread: bool) -> None:
+    """One row of a batch, in arrays whose rows lie one after the other or not, while they are still to be computed."""
+    model = Rows(PLAIN["plain"])
+    alone = [filled(model, count) for count in (260, 300, 280)]
+    merged = [mlx_cache.KVCache.merge([caches[layer] for caches in alone]) for layer in range(2)]
+    for cache in merged:
+        for name in ("keys", "values"):
+            array = getattr(cache, name)
+            room = mx.concatenate([array, array], axis=2)
+            setattr(cache, name, room[..., : array.shape[2], :] if spread else mx.contiguous(array))
+    parts = []
+    for memory in (SharedMemory(), HostMemory()):
+        codec = KvCodec(layout(model), memory=memory)
+        payload = codec.capture(Source(merged, row), Part.TOKENS, 256, 260)
+        codec.settle([payload])
+        codec.seal(all_of_them=True)
+        parts.append([bytes(tensor.data) for tensor in payload.tensors()])
+    assert parts[0] == parts[1]
+    expected = alone[row][0].keys[0, :, 256:260]
+    assert parts[1][0][: expected.nbytes] == bytes(bytes_of(mx.contiguous(expected)))
+
+
+def test_a_copy_made_at_once_is_ready_and_no_longer_depends_on_the_model() -> None:
+    model = Rows(PLAIN["plain"])
+    codec, caches = KvCodec(layout(model), memory=HostMemory()), filled(model, 256)
+    payload = codec.capture(Source(caches), Part.TOKENS, 0, 256)
+    assert payload.is_ready
+    before = [bytes(tensor.data) for tensor in payload.tensors()]
+    bytes_of(caches[0].keys)[:] = bytes(caches[0].keys.nbytes)
+    codec.settle([payload])
+    codec.seal(all_of_them=True)
+    assert [bytes(tensor.data) for tensor in payload.tensors()] == before
+    assert bytes(bytes_of(payload.arrays["t0.k"])) == before[0]
 
 
 def test_a_copy_shares_no_memory() -> None:

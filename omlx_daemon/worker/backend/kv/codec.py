@@ -18,7 +18,7 @@ from omlx_daemon.worker.backend.kv.assembly import KvAssembly
 from omlx_daemon.worker.backend.kv.buffers import BufferPool, StagingBuffer
 from omlx_daemon.worker.backend.kv.leaves import Field, Group, KvLayout, find
 from omlx_daemon.worker.backend.kv.memory import Export, Memory, SharedMemory
-from omlx_daemon.worker.backend.kv.payloads import KvPayload, Spec, in_file_order, view
+from omlx_daemon.worker.backend.kv.payloads import KvPayload, Spec, in_file_order, lay, size_bytes, view
 from omlx_daemon.worker.backend.kv.precision import EXACT_BITS, Precision
 from omlx_daemon.worker.backend.kv.raw import AnyStream, stacked
 from omlx_daemon.worker.backend.kv.rows import Arrays, Rows, Source, live_rows, live_state
@@ -70,6 +70,8 @@ class KvCodec:
     def capture(self, source: object, part: Part, start: int, end: int) -> KvPayload:
         """Describe a copy of rows [start, end), or of the state after `end` tokens. Raises Unusable."""
         assert isinstance(source, Source)
+        if self._memory.copies_at_once and self._precision.bits == EXACT_BITS and part is not Part.STATE:
+            return self._copied(source, part, start, end)
         arrays: Arrays = {}
         with mx.stream(self._stream):
             for group in self._layout.groups_of(part):
@@ -88,12 +90,11 @@ class KvCodec:
 
     def settle(self, payloads: Sequence[Payload]) -> None:
         """Begin to make the copies that `capture` described."""
-        own = [payload for payload in payloads if isinstance(payload, KvPayload)]
-        if not own:
-            return
-        with mx.stream(self._stream):
-            exports = self._memory.exports([array for payload in own for array in payload.arrays.values()])
-        self._begun.append((own, exports))
+        own = [payload for payload in payloads if isinstance(payload, KvPayload) and not payload.is_ready]
+        if own:
+            with mx.stream(self._stream):
+                exports = self._memory.exports([array for payload in own for array in payload.arrays.values()])
+            self._begun.append((own, exports))
         self._live.clear()
         self._gathered.clear()
 
@@ -143,6 +144,24 @@ class KvCodec:
                     names = [stored.name for stored in self._precision.stored(field)]
                     yield self._precision.decode(field, {name: payload.arrays[f"{group.key}.{name}"] for name in names})
 
+    def _copied(self, source: Source, part: Part, start: int, end: int) -> KvPayload:
+        """Return a copy of rows [start, end) that is made already. Raises NotAlive and Unusable."""
+        specs = self._specs(part, end - start)
+        with mx.stream(self._stream):
+            buffer = self._pool.take(size_bytes(specs), bounded=False)
+            assert buffer is not None
+            payload = lay(buffer, specs)
+            places = {tensor.name: memoryview(tensor.data) for tensor in payload.tensors()}
+            for group in self._layout.groups_of(part):
+                first = max(start, end - group.window) if group.window else start
+                alive = self._alive(source, group, first, end)
+                for field in group.fields:
+                    into = places[f"{group.key}.{field.name}"]
+                    share = len(into) // len(alive)
+                    for number, live in enumerate(alive):
+                        live.copy(field.name, first, end, into[number * share : (number + 1) * share])
+        return payload
+
     def _rows(self, source: Source, group: Group, start: int, end: int) -> Arrays:
         if group.window:
             start = max(start, end - group.window)
@@ -158,15 +177,21 @@ class KvCodec:
 
     def _stacked(self, source: Source, group: Group, start: int, end: int) -> Stacked:
         """Return rows [start, end) of all the group's leaves. Raises NotAlive and Unusable."""
-        slices: dict[str, list[mx.array]] = {field.name: [] for field in group.fields}
+        alive = self._alive(source, group, start, end)
+        names = [field.name for field in group.fields]
+        return Stacked({name: stacked([live.part(name, start, end) for live in alive]) for name in names}, start, end)
+
+    def _alive(self, source: Source, group: Group, start: int, end: int) -> list[Rows]:
+        """Return what the group's leaves have, rows [start, end) among it. Raises NotAlive and Unusable."""
+        found = []
         for number in group.leaves:
             live = self._live_rows(source, number)
             if start < live.first or end > live.first + live.count:
                 raise NotAlive(f"rows {start} to {end} of layer {self._layout.leaves[number].path[0]} are not alive")
             for field in group.fields:
                 _check(field, live.arrays[field.name])
-                slices[field.name].append(live.part(field.name, start, end))
-        return Stacked({name: stacked(arrays) for name, arrays in slices.items()}, start, end)
+            found.append(live)
+        return found
 
     def _live_rows(self, source: Source, number: int) -> Rows:
         key = (id(source.caches), source.row, number)

@@ -128,6 +128,7 @@ class DiscreteMemory:
 
     staging_bytes = 512 << 20
     gathers = True
+    copies_at_once = False
     landings_at_once = 4
 
     def __init__(self, driver: Driver) -> None:

@@ -39,6 +39,9 @@ class Memory(Protocol):
     gathers: bool
     """Whether starting a copy costs so much that copying twice is cheaper than many small copies."""
 
+    copies_at_once: bool
+    """Whether the thread that asks for a copy makes it faster than mlx does."""
+
     landings_at_once: int
     """How many arrays to ask for together, because asking takes long."""
 
@@ -74,6 +77,7 @@ class SharedMemory:
 
     staging_bytes = 128 << 20
     gathers = False
+    copies_at_once = False
     landings_at_once = 1
 
     def landings(self, arrays: Sequence[mx.array]) -> list[SharedLanding]:
@@ -85,3 +89,9 @@ class SharedMemory:
         """Take views, so that other threads never ask mlx for them."""
         begin(arrays)
         return lambda: [landing.export(0, landing.size_bytes) for landing in self.landings(arrays)]
+
+
+class HostMemory(SharedMemory):
+    """Memory of the processor that computes: mlx would copy rows there one number after the other."""
+
+    copies_at_once = True

@@ -13,7 +13,7 @@ from omlx_daemon.worker.backend.kv.codec import KvCodec
 from omlx_daemon.worker.backend.kv.cuda import CudaDriver
 from omlx_daemon.worker.backend.kv.discrete import DiscreteMemory
 from omlx_daemon.worker.backend.kv.leaves import KvLayout, Unsupported, layout
-from omlx_daemon.worker.backend.kv.memory import Memory, SharedMemory
+from omlx_daemon.worker.backend.kv.memory import HostMemory, Memory, SharedMemory
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +41,9 @@ def open_codec(model: Any, store_bits: int) -> OpenedCodec:
 
 def _memory() -> Memory:
     """Return where mlx keeps its arrays."""
-    if device.backend() != "cuda":
-        return SharedMemory()
+    backend = device.backend()
+    if backend != "cuda":
+        return HostMemory() if backend == "cpu" else SharedMemory()
     try:
         memory = DiscreteMemory(CudaDriver())
         _check(memory)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Mapping, Sequence
 
 import mlx.core as mx
@@ -53,17 +54,35 @@ def in_file_order(specs: Sequence[Spec]) -> list[Spec]:
     return sorted(specs, key=lambda spec: -int(spec[1].size))
 
 
+def size_bytes(specs: Sequence[Spec]) -> int:
+    """Return the bytes of all arrays together."""
+    return sum(_bytes(spec) for spec in specs)
+
+
 def view(header: Header, buffer: StagingBuffer, specs: Sequence[Spec]) -> KvPayload:
     """Return the payload that lies in `buffer`. Raises Unusable unless it is just what `specs` say."""
     found = [(tensor.name, tensor.dtype, tensor.shape) for tensor in header.tensors]
     wanted = [(name, DTYPES[dtype], shape) for name, dtype, shape in specs]
     if found != wanted:
         raise Unusable("the file's tensors are not those of this model's layout")
-    arrays = {
-        name: buffer.array[tensor.start : tensor.end].view(dtype).reshape(shape)
-        for (name, dtype, shape), tensor in zip(specs, header.tensors, strict=True)
-    }
+    return lay(buffer, specs)
+
+
+def lay(buffer: StagingBuffer, specs: Sequence[Spec]) -> KvPayload:
+    """Return the payload whose arrays lie one after the other in `buffer`, from its start."""
+    arrays, exports, start = {}, [], 0
+    for spec in specs:
+        name, dtype, shape = spec
+        end = start + _bytes(spec)
+        arrays[name] = buffer.array[start:end].view(dtype).reshape(shape)
+        exports.append(buffer.export(start, end))
+        start = end
     buffer.keep()
     payload = KvPayload(arrays, buffer)
-    payload.seal([buffer.export(tensor.start, tensor.end) for tensor in header.tensors])
+    payload.seal(exports)
     return payload
+
+
+def _bytes(spec: Spec) -> int:
+    _, dtype, shape = spec
+    return math.prod(shape) * int(dtype.size)

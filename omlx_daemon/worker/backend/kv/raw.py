@@ -24,6 +24,13 @@ def bytes_of(array: mx.array) -> memoryview:
     return memoryview(exporter).cast("B")
 
 
+def flat_bytes_of(array: mx.array) -> memoryview | None:
+    """Return the bytes of an array, evaluating it, or None where its rows do not lie one after the other."""
+    exporter: Any = array
+    view = memoryview(exporter)
+    return view.cast("B") if view.c_contiguous else None
+
+
 def copied(array: mx.array) -> mx.array:
     """Return an array that shares no memory with `array`: mlx makes a view wherever it can."""
     words = _WORDS[int(array.dtype.size)]

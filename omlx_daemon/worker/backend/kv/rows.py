@@ -9,6 +9,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models import cache as mlx_cache
 
+from omlx_daemon.worker.backend.kv.raw import bytes_of, flat_bytes_of
 from omlx_daemon.worker.cache.payload import Unusable
 
 Arrays = dict[str, mx.array]
@@ -38,6 +39,21 @@ class Rows:
         """Return rows [start, end) of an array as a view of shape (heads, rows, width)."""
         ahead = self.place - self.first
         return self.arrays[name][self.row, :, start + ahead : end + ahead]
+
+    def copy(self, name: str, start: int, end: int, into: memoryview) -> None:
+        """Copy the bytes of rows [start, end) of an array, waiting for whatever computes them."""
+        array = self.arrays[name]
+        source = flat_bytes_of(array)
+        if source is None:
+            into[:] = bytes_of(mx.contiguous(self.part(name, start, end)))
+            return
+        _, heads, places, width = array.shape
+        row_bytes = width * int(array.dtype.size)
+        count = (end - start) * row_bytes
+        first = (self.row * heads * places + self.place + start - self.first) * row_bytes
+        for head in range(heads):
+            at = first + head * places * row_bytes
+            into[head * count : (head + 1) * count] = source[at : at + count]
 
 
 def live_rows(cache: Any, row: int) -> Rows:
