@@ -141,6 +141,8 @@ class Host:
             if idle and engine.busy:
                 gather(lambda: self._intake.busy, partial(self._take_wishes, engine, cache), time.monotonic)
             if engine.busy:
+                if found := engine.look_up():
+                    self._outbox.put(Events(items=tuple(found)))
                 items = engine.tick()
                 report = engine.report_if_due()
                 self._outbox.put(*([Events(items=tuple(items))] if items else []), *([report] if report else []))

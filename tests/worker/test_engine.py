@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from omlx_cli.contract.errors import Code
-from omlx_daemon.core.events import Failed, Finished, FinishReason, Text
+from omlx_daemon.core.events import Failed, Finished, FinishReason, Prefill, Text
 from omlx_daemon.core.requests import Sampling, TokenPrompt
 from omlx_daemon.worker.engine.tickets import Ticket
 from tests.worker.doubles import POISON, Bench
@@ -187,6 +187,21 @@ def test_trimming_asks_the_backend_and_survives_its_failure(monkeypatch: pytest.
     ticket = bench.submit(10)
     bench.run()
     assert reason(bench, ticket) is FinishReason.LENGTH
+
+
+@pytest.mark.parametrize("hot_bytes", [0, 1 << 30], ids=["without a cache", "nothing stored"])
+def test_a_miss_is_told_before_the_first_chunk_is_computed(hot_bytes: int) -> None:
+    bench = Bench(hot_bytes=hot_bytes)
+    ticket = bench.submit(5000)
+    assert bench.engine.look_up() == [(ticket.id, Prefill(done_tokens=0, total_tokens=5000))]
+    assert bench.runner.chunks == []
+    assert bench.engine.look_up() == [], "it is told once"
+    running = bench.submit(4)
+    bench.tick()
+    bench.tick()
+    assert running.uid in bench.runner.running
+    bench.submit(5000)
+    assert bench.engine.look_up() == [], "the tick that decodes tells"
 
 
 def test_reports_count_steps_and_requests() -> None:

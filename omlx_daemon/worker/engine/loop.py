@@ -85,6 +85,12 @@ class Engine:
         """Fit a sequence into the memory that KV may take; any thread may. Raises OmlxError where it never fits."""
         self._room.bound(sequence)
 
+    def look_up(self) -> list[Item]:
+        """Look up new prompts where nothing runs, and return what is known of them before `tick` computes a chunk."""
+        if not self._running:
+            self._restore()
+        return self._take()
+
     def tick(self) -> list[Item]:
         """Do one step; return the events it produced, in order."""
         self._drop_ended()
@@ -229,8 +235,7 @@ class Engine:
                 sequence.placed = True
                 self._prefixes.match(sequence)
         for sequence in self._prefixes.advance(bool(self._running)):
-            if sequence.done_tokens:
-                self._progress(sequence)
+            self._progress(sequence)
 
     def _prefill(self, chunks: list[Chunk], waited_s: float) -> None:
         """Compute chunks; the decode step under way was waited for during `waited_s` already."""
