@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import wrap
 
 from omlx_cli.contract.api import RequestInfo
+from omlx_cli.contract.misses import MissInfo
 from omlx_cli.contract.units import format_bytes, format_duration
 from omlx_cli.top import figures, gauges, header, requests
 from omlx_cli.top.history import Course
@@ -20,7 +22,7 @@ def request(request_id: str, moment: Moment, cells: int) -> tuple[Line, ...]:
     if course is None:
         return (line(f" request {clean(request_id)} is not known here", Role.WARN),)
     row = next((row for row in moment.snapshot.requests if row.id == request_id), course.row)
-    lines = (*_facts(row, course, moment), (), *_prompt(row, cells), (), *_timeline(course))
+    lines = (*_facts(row, course, moment), (), *_prompt(row, cells), *_miss(row.miss, cells), (), *_timeline(course))
     return tuple(fit(found, cells) for found in lines)
 
 
@@ -59,6 +61,19 @@ def _prompt(row: RequestInfo, cells: int) -> tuple[Line, ...]:
             )
             for name, (role, tokens) in zip(_ORIGINS, requests.prompt_parts(row), strict=True)
         ),
+    )
+
+
+def _miss(miss: MissInfo | None, cells: int) -> tuple[Line, ...]:
+    """Return why no more was reused, and what to do about it; nothing where that is not known."""
+    if miss is None:
+        return ()
+    room = max(20, cells - _LABEL)
+    more = [text for told in (miss.detail, miss.advice) for text in wrap(clean(told), room)]
+    role = Role.WARN if miss.cause.is_miss else Role.PLAIN
+    return (
+        _field("missed", Span(miss.cause.value, role), Span(f"  after {miss.at_tokens:,} tokens", Role.DIM)),
+        *(_field("", Span(text)) for text in more),
     )
 
 

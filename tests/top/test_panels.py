@@ -7,6 +7,7 @@ import pytest
 
 from omlx_cli.contract.api import MemoryLevel, MemoryStatus, RequestInfo, RequestPhase, SlotInfo, SlotState
 from omlx_cli.contract.live import Happening, HappeningKind, LiveCache, LiveMemory, LiveTier, Snapshot
+from omlx_cli.contract.misses import MissCause, MissInfo
 from omlx_cli.top import detail, header, log, models, requests, tiers
 from omlx_cli.top.history import History
 from omlx_cli.top.moment import Moment
@@ -263,6 +264,19 @@ def test_the_detail_of_a_request() -> None:
         assert fact in shown
     assert "09:26:40.50       +0  arrived" in shown
     assert "09:26:42.34    +1.8s  first token" in shown
+
+
+def test_the_detail_of_a_request_says_why_no_more_was_reused() -> None:
+    miss = MissInfo(
+        cause=MissCause.COUNTER, at_tokens=1_234, detail="a date or time",
+        advice="Put what changes at the end of the prompt, " * 4,
+    )  # fmt: skip
+    row = msgspec.structs.replace(REQUESTS[0], miss=miss)
+    shown = [text(found).rstrip() for found in detail.request(row.id, changed(requests=(row,)), 80)]
+    at = next(number for number, found in enumerate(shown) if found.startswith(" missed"))
+    assert shown[at : at + 2] == [" missed       counter  after 1,234 tokens", "              a date or time"]
+    assert " ".join(" ".join(shown[at + 2 : at + 5]).split()) == miss.advice.strip()
+    assert not any(found.startswith(" missed") for found in map(text, detail.request(REQUESTS[0].id, moment(), 80)))
 
 
 def test_the_detail_of_a_request_that_has_ended() -> None:
