@@ -40,7 +40,7 @@ _omlx_value() { # COMMAND PLACE: offers what is written there
 _omlx_below() { # COMMAND: offers its commands
     case $1 in
     'omlx') _omlx_words run launch env pull ls show rm ps load unload pin unpin requests cancel cache start stop restart status top logs serve service config key doctor completion self help ;;
-    'omlx cache') _omlx_words stats ls prune verify clear pin unpin pins warm export import path ;;
+    'omlx cache') _omlx_words stats ls explain prune verify clear pin unpin pins warm export import path ;;
     'omlx service') _omlx_words disable enable logs status ;;
     'omlx config') _omlx_words get path reload set ;;
     'omlx key') _omlx_words create ls rm ;;
@@ -68,6 +68,7 @@ _omlx_options() { # COMMAND: offers its options
     'omlx cache') _omlx_words -h --help ;;
     'omlx cache stats') _omlx_words --json -q --quiet -h --help ;;
     'omlx cache ls') _omlx_words --model --incompatible --json -q --quiet -h --help ;;
+    'omlx cache explain') _omlx_words --json -q --quiet -h --help ;;
     'omlx cache prune') _omlx_words --older-than --larger-than --model --incompatible --dry-run -y --yes --json -q --quiet -h --help ;;
     'omlx cache verify') _omlx_words --sample --deep --json -q --quiet -h --help ;;
     'omlx cache clear') _omlx_words --model -y --yes --json -q --quiet -h --help ;;
@@ -126,7 +127,7 @@ _omlx() {
         if [[ -n $option ]]; then option=""; continue; fi
         if [[ -n $plain || $word != -* ]]; then
             case "$path $word" in
-            'omlx run' | 'omlx launch' | 'omlx env' | 'omlx pull' | 'omlx ls' | 'omlx show' | 'omlx rm' | 'omlx ps' | 'omlx load' | 'omlx unload' | 'omlx pin' | 'omlx unpin' | 'omlx requests' | 'omlx cancel' | 'omlx cache' | 'omlx cache stats' | 'omlx cache ls' | 'omlx cache prune' | 'omlx cache verify' | 'omlx cache clear' | 'omlx cache pin' | 'omlx cache unpin' | 'omlx cache pins' | 'omlx cache warm' | 'omlx cache export' | 'omlx cache import' | 'omlx cache path' | 'omlx start' | 'omlx stop' | 'omlx restart' | 'omlx status' | 'omlx top' | 'omlx logs' | 'omlx serve' | 'omlx service' | 'omlx service disable' | 'omlx service enable' | 'omlx service logs' | 'omlx service status' | 'omlx config' | 'omlx config get' | 'omlx config path' | 'omlx config reload' | 'omlx config set' | 'omlx key' | 'omlx key create' | 'omlx key ls' | 'omlx key rm' | 'omlx doctor' | 'omlx completion' | 'omlx self' | 'omlx self install-shim' | 'omlx self path' | 'omlx self uninstall' | 'omlx help') path="$path $word" ;;
+            'omlx run' | 'omlx launch' | 'omlx env' | 'omlx pull' | 'omlx ls' | 'omlx show' | 'omlx rm' | 'omlx ps' | 'omlx load' | 'omlx unload' | 'omlx pin' | 'omlx unpin' | 'omlx requests' | 'omlx cancel' | 'omlx cache' | 'omlx cache stats' | 'omlx cache ls' | 'omlx cache explain' | 'omlx cache prune' | 'omlx cache verify' | 'omlx cache clear' | 'omlx cache pin' | 'omlx cache unpin' | 'omlx cache pins' | 'omlx cache warm' | 'omlx cache export' | 'omlx cache import' | 'omlx cache path' | 'omlx start' | 'omlx stop' | 'omlx restart' | 'omlx status' | 'omlx top' | 'omlx logs' | 'omlx serve' | 'omlx service' | 'omlx service disable' | 'omlx service enable' | 'omlx service logs' | 'omlx service status' | 'omlx config' | 'omlx config get' | 'omlx config path' | 'omlx config reload' | 'omlx config set' | 'omlx key' | 'omlx key create' | 'omlx key ls' | 'omlx key rm' | 'omlx doctor' | 'omlx completion' | 'omlx self' | 'omlx self install-shim' | 'omlx self path' | 'omlx self uninstall' | 'omlx help') path="$path $word" ;;
             *) place=$((place + 1)) ;;
             esac
         elif [[ $word == -- ]]; then
