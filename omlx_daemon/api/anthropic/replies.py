@@ -7,6 +7,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from omlx_daemon.api.reuse import Missed
+
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
 
 
@@ -39,6 +41,8 @@ class TrueUsage(_Reply, frozen=True, kw_only=True):
     cached_hot_tokens: int = 0
     cached_cold_tokens: int = 0
     stored_tokens: int = 0
+    miss: Missed | UnsetType = UNSET
+    """Why more was computed than had to be; left out where nothing was missed."""
 
 
 class AnthropicUsage(_Reply, frozen=True, kw_only=True):

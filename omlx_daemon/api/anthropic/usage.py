@@ -10,8 +10,10 @@ A client that believes in a context of 200,000 tokens compacts its conversation 
 from __future__ import annotations
 
 import msgspec
+from msgspec import UNSET
 
 from omlx_daemon.api.anthropic.replies import AnthropicUsage, CacheCreation, OutputDetails, TrueUsage
+from omlx_daemon.api.reuse import reuse_of
 from omlx_daemon.api.streaming import Headers
 from omlx_daemon.core.events import Usage
 
@@ -58,6 +60,7 @@ def usage_reply(usage: Usage, scale: Scale) -> AnthropicUsage:
             cached_hot_tokens=usage.cached_hot_tokens,
             cached_cold_tokens=usage.cached_cold_tokens,
             stored_tokens=usage.stored_tokens,
+            miss=reuse_of([usage], 1).miss or UNSET,
         ),
     )
 

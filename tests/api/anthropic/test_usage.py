@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
+from omlx_cli.contract.misses import MissCause
 from omlx_daemon.api.anthropic.usage import Scale, usage_reply
-from omlx_daemon.core.events import Usage
+from omlx_daemon.api.reuse import Missed
+from omlx_daemon.core.events import Miss, Usage
 
 COUNTS = st.integers(min_value=0, max_value=2_000_000)
 
@@ -52,6 +55,13 @@ def test_a_full_context_is_a_full_window_and_no_token_is_told_as_none(window: in
     assert scale.up(context) == scale.down(context) == window
     assert scale.up(tokens) >= 1 or tokens == 0
     assert (scale.up(tokens) >= window) == (tokens * window > (window - 1) * context)
+
+
+def test_a_miss_is_told_with_its_cause() -> None:
+    missed = Usage(prompt_tokens=9, miss=Miss(cause=MissCause.COUNTER, at_tokens=4, avoidable_tokens=5))
+    told = usage_reply(missed, Scale()).omlx.miss
+    assert told == Missed(cause=MissCause.COUNTER, at_tokens=4, avoidable_tokens=5)
+    assert usage_reply(Usage(prompt_tokens=9), Scale()).omlx.miss is UNSET
 
 
 @pytest.mark.parametrize("scale", [Scale(), Scale(200_000, 0), Scale(0, 32_768)])
