@@ -73,7 +73,8 @@ class _Answer:
         self._style = style
         self._request = request
         self._offered = offered
-        self.call = self._call() if offered else None
+        self._frame = frame_named(style.tools.name, rules) if style.tools and offered else None
+        self.call = self._call()
         """The calls of one frame, without the marker that they begin with; None where they cannot be enforced."""
 
     def plain(self, *, inside: bool) -> str:
@@ -140,12 +141,10 @@ class _Answer:
         return f"({self._rules.until(self._start)} {self.call})* {text}"
 
     def _call(self) -> str | None:
-        tools = self._style.tools
-        frame = frame_named(tools.name, self._rules) if tools else None
-        if frame is None:
+        if self._frame is None:
             return None
-        parallel = self._request.tool_choice.parallel
-        return frame.several(self._rules, self._offered) if parallel else frame.single(self._rules, self._offered)
+        make = self._frame.several if self._request.tool_choice.parallel else self._frame.single
+        return make(self._rules, self._offered)
 
     def _first_call(self) -> str:
         if self.call is None:
@@ -154,7 +153,8 @@ class _Answer:
         return f"{self._marker()} {self.call}"
 
     def _further_calls(self) -> str:
-        repeats = self.call is not None and self._request.tool_choice.parallel
+        """Return more calls where each has a frame of its own."""
+        repeats = self._frame and self._frame.between is None and self._request.tool_choice.parallel
         return f" ({SPACE}? {self._marker()} {self.call})*" if repeats else ""
 
     def _marker(self) -> str:

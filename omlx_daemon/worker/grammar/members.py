@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from omlx_daemon.worker.grammar.offers import Offer
 from omlx_daemon.worker.grammar.rules import SPACE, Rules
+from omlx_daemon.worker.grammar.schema import refused
 
 _NOTES = frozenset(
     {"$comment", "$id", "$schema", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"}
 )
 _NAME = re.compile(r'[^<>"\s]+')
+_BREAK = "\n"
 _SHARED = ("$defs", "definitions")
 _OBJECT = frozenset({"type", "properties", "required", "additionalProperties", *_SHARED})
 
@@ -27,41 +30,55 @@ class Member:
     required: bool
 
 
-def members(offer: Offer) -> list[Member] | None:
-    """Return the arguments of a tool; None where its schema says more than what each of them is, or a name may not
-    stand in a tag."""
-    schema = offer.parameters
+def members(offer: Offer) -> list[Member]:
+    """Return the arguments of a tool.
+
+    Raises OmlxError(INVALID_REQUEST) where its schema says more than what each of them is, or one has a name that may
+    not stand in a tag.
+    """
+    schema = offer.fit
     properties, required = schema.get("properties", {}), schema.get("required", [])
     if offer.strict and (schema.get("type") != "object" or schema.keys() - _OBJECT - _NOTES):
-        return None
+        raise refused("this model writes one argument after the other, so it has to list them and no more", offer.field)
     if not isinstance(properties, Mapping) or not isinstance(required, list):
-        return None
+        raise refused("properties has to be an object and required a list", offer.field)
     shared = {key: schema[key] for key in _SHARED if key in schema}
     names = [*properties, *(name for name in required if name not in properties)]
-    if not all(map(_NAME.fullmatch, names)):
-        return None
+    if unfit := [name for name in names if not _NAME.fullmatch(name)]:
+        raise refused(f"this model cannot write the name {unfit[0]!r}", offer.field)
     return [Member(name, _schema(properties.get(name, {}), shared), name in required) for name in names]
 
 
-def bare(rules: Rules, offer: Offer, member: Member, close: str) -> str | None:
-    """Return an argument's value as bare text, up to the tag that closes it, with it; None where it cannot be enforced.
+class Bare(NamedTuple):
+    """A value's expression, with the tag that closes it, and whether it is JSON."""
 
-    Text that reads as JSON of a type that the argument may have is of that type; any other is a string.
+    value: str
+    is_json: bool = False
+
+
+def bare(rules: Rules, offer: Offer, member: Member, close: str, *, padded: bool = False) -> Bare:
+    """Return an argument's value as bare text up to the tag that closes it.
+
+    Text that reads as JSON of a type that the argument may have is of that type; any other is a string. Where it is
+    `padded`, line breaks beside it are no part of it. Raises OmlxError(INVALID_REQUEST) where it cannot be enforced.
     """
-    schema = member.schema
+    schema, ending = member.schema, rules.literal(close)
     spellings = _spellings(schema)
     if spellings is not None:
-        return f"{SPACE}? {rules.any_of(map(rules.literal, spellings))} {SPACE}? {rules.literal(close)}"
+        pad = f"{rules.literal(_BREAK)}?" if padded else ""
+        return Bare(f"{pad} {rules.any_of(map(rules.literal, spellings))} {pad} {ending}")
     types = set(_types(schema))
     if types and "string" not in types:
-        return f"{SPACE}? {rules.json(offer.of(schema))} {SPACE}? {rules.literal(close)}"
+        return Bare(f"{SPACE}? {rules.json(offer.of(schema))} {SPACE}? {ending}", is_json=True)
     if offer.strict and not _is_plain(schema):
-        return None
-    return rules.until(close)
+        raise refused(f"this model writes {member.name!r} as bare text, which can only be of a type", offer.field)
+    return Bare(rules.until(close))
 
 
 def _schema(schema: object, shared: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**schema, **shared} if isinstance(schema, Mapping) else dict(shared)
+    if not isinstance(schema, Mapping):
+        return {}
+    return {**schema, **shared} if '"$ref"' in json.dumps(schema) else schema
 
 
 def _spellings(schema: Mapping[str, Any]) -> list[str] | None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, ToolChoice, ToolMode
-from omlx_daemon.worker.grammar.schema import Schema, enforced, preferred
+from omlx_daemon.worker.grammar.schema import Schema, check, enforced, preferred
 
 _NOTHING: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+_ANYTHING: dict[str, Any] = {"type": "object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,17 @@ class Offer:
     parameters: Mapping[str, Any]
     strict: bool
     field: str
+
+    @property
+    def fit(self) -> Mapping[str, Any]:
+        """The schema, if it is of a size to be worked with; else that of any object. Raises OmlxError if strict."""
+        try:
+            check(self.parameters, self.field)
+        except OmlxError:
+            if self.strict:
+                raise
+            return _ANYTHING
+        return self.parameters
 
     @property
     def schema(self) -> Schema:

@@ -85,10 +85,6 @@ class Rules:
         """Return any text."""
         return self._add(_ANY)
 
-    def pattern(self, regex: str) -> str:
-        """Return text that `regex` matches as a whole."""
-        return self._add("/" + regex.replace("/", r"\/") + "/")
-
     def any_of(self, expressions: Iterable[str]) -> str:
         """Return one of several."""
         return self._add(" | ".join(expressions))

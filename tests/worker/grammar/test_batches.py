@@ -35,7 +35,9 @@ def following(
 ) -> GenerationRequest:
     """Return a request for JSON."""
     request = ask(name, prompt, **{"temperature": 5.0, "max_tokens": 300, **sampling})
-    return msgspec.structs.replace(request, response_format=ResponseFormat(schema=None if schema is None else dict(schema)))
+    return msgspec.structs.replace(
+        request, response_format=ResponseFormat(schema=None if schema is None else dict(schema))
+    )
 
 
 def free(number: int, **sampling: Any) -> GenerationRequest:
