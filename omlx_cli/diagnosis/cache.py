@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 from omlx_cli.books import Books, checking
+from omlx_cli.books.place import directory
 from omlx_cli.contract.cache import CacheStats, VerifyBody, VerifyReport
 from omlx_cli.contract.errors import OmlxError
 from omlx_cli.contract.units import format_bytes
@@ -23,6 +24,9 @@ def checks(subject: Subject) -> Iterator[Check]:
         yield ok("cache", "off, as cache.enabled wants it")
     elif subject.silence is not None:
         yield ok("cache", "not looked at: the daemon that holds it does not answer")
+    elif (place := directory(subject.settings.cache, subject.paths)).exists() and not place.is_dir():
+        fix = shlex.join(["mv", str(place), f"{place}.old"])
+        yield broken("cache", f"{place} is no folder, so the cache is in memory alone", fix)
     else:
         yield from _looked_at(_books(subject))
 

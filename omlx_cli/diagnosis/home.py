@@ -18,7 +18,11 @@ _WRITABLE = os.R_OK | os.W_OK | os.X_OK
 def checks(subject: Subject) -> Iterator[Check]:
     """Yield everything that is wrong with the home, or that it is well."""
     paths = subject.paths
-    found = [*problems(paths)] if paths.home.exists() else [absent(paths.home)]
+    try:
+        found = [*problems(paths)] if paths.home.exists() else [absent(paths.home)]
+    except PermissionError as error:
+        closed = Path(error.filename).parent
+        found = [broken("home", f"{paths.home} cannot be reached: {closed} lets you not through", "unset OMLX_HOME")]
     yield from found or [ok("home", f"{paths.home}, for you alone")]
 
 

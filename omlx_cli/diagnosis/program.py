@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -14,7 +15,9 @@ from omlx_cli.installation.places import uninstaller
 
 _TIMEOUT_S = 10.0
 _LARGEST_SCRIPT_BYTES = 64 << 10
-_SHEBANG = re.compile(r"^#!\s*(?:/bin/sh\n'''exec' )?\"?(?P<python>/[^\"\n]*?)\"?(?: |\n|$)")
+_SHEBANG = re.compile(r"#!\s*(?P<python>/\S+)")
+_EXEC = re.compile(r"#!/bin/sh\n'''exec' (?P<words>.*)")
+"""How pip writes an interpreter that no first line can name."""
 _SHIM = re.compile(r"^python=(?P<python>.*)\npackage=(?P<package>.*)$", re.MULTILINE)
 _VERSION = re.compile(r"omlx (\d\S*)")
 
@@ -39,8 +42,7 @@ class Program:
         shim = _SHIM.search(text)
         if shim:
             return cls(path, "".join(shlex.split(shim["python"])), is_shim=True)
-        found = _SHEBANG.match(text)
-        python = found["python"] if found else ""
+        python = _interpreter(text)
         return cls(path, python if Path(python).name.startswith("python") else "")
 
     @property
@@ -76,6 +78,15 @@ class Program:
         if self.is_shim or not self.python:
             return f"rm {shlex.quote(str(self.path))}"
         return uninstaller(Path(self.python).parent.parent, self.python)
+
+
+def _interpreter(script: str) -> str:
+    """Return what a script's first lines start; empty where that cannot be told."""
+    if long := _EXEC.match(script):
+        with contextlib.suppress(ValueError):
+            return shlex.split(long["words"])[0]
+    found = _SHEBANG.match(script)
+    return found["python"] if found else ""
 
 
 def on_path(environ: Mapping[str, str], name: str = "omlx") -> list[Program]:

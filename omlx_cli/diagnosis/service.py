@@ -16,15 +16,17 @@ _NAME = "service"
 def checks(subject: Subject) -> Iterator[Check]:
     """Yield what keeps the service manager from starting the daemon as it should, or that all is well."""
     found = subject.service
-    yield from [*_problems(found)] or [ok(_NAME, _state(found))]
+    yield from [*problems(found)] or [ok(_NAME, _state(found))]
 
 
-def _problems(found: ServiceReport) -> Iterator[Check]:
+def problems(found: ServiceReport) -> Iterator[Check]:
+    """Yield what keeps a service manager from doing its work."""
     if found.manager == "process":
         return
     text = _state(found)
     if found.problem:
-        yield warn(_NAME, f"{text}; {found.problem}", found.fix)
+        # A hint is a command, and behind two spaces what it is good for.
+        yield warn(_NAME, f"{text}; {found.problem}", found.fix.partition("  ")[0])
     if found.disabled:
         yield warn("disabled", f"{found.manager} was told never to start {found.name}", found.disabled)
     if found.stale and found.owner == "omlx":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import mmap
 import os
 import sys
 import tempfile
@@ -38,36 +37,40 @@ def measure(folder: Path, max_bytes: int = MAX_BYTES, max_s: float = MAX_S) -> S
     pieces = min(max_bytes, found.f_bavail * found.f_frsize // _SPARED) // _PIECE_BYTES
     if not pieces:
         return None
-    with tempfile.TemporaryFile(dir=folder, buffering=0) as file, mmap.mmap(-1, _PIECE_BYTES) as piece:
-        # Random, so that no disk can compress it; aligned, as the system likes it best.
-        piece.write(os.urandom(_PIECE_BYTES))
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
         _bypass_memory(file)
-        size_bytes, write_s = _write(file, piece, pieces, max_s / 2)
+        size_bytes, write_s = _write(file, pieces, max_s / 2)
         _forget(file)
-        read_s = _read(file, piece, size_bytes)
-    return Speed(size_bytes, size_bytes / write_s, size_bytes / read_s)
+        read_bytes, read_s = _read(file, max_s / 2)
+    return Speed(size_bytes, size_bytes / write_s, read_bytes / read_s)
 
 
-def _write(file: IO[bytes], piece: mmap.mmap, pieces: int, max_s: float) -> tuple[int, float]:
+def _write(file: IO[bytes], pieces: int, max_s: float) -> tuple[int, float]:
     """Return the bytes that reached the disk, and the seconds."""
+    # Random, so that no disk can compress it.
+    piece = os.urandom(_PIECE_BYTES)
     begun_s = time.perf_counter()
     size_bytes = 0
-    for _ in range(pieces):
-        written = os.write(file.fileno(), piece)
+    while size_bytes < pieces * _PIECE_BYTES:
+        rest = memoryview(piece)
+        while rest:
+            rest = rest[os.write(file.fileno(), rest) :]
         # Each piece must be on the disk before the next: memory would swallow all of them at once.
         os.fsync(file.fileno())
-        size_bytes += written
-        if written < _PIECE_BYTES or time.perf_counter() - begun_s > max_s:
+        size_bytes += _PIECE_BYTES
+        if time.perf_counter() - begun_s > max_s:
             break
     return size_bytes, max(time.perf_counter() - begun_s, 1e-9)
 
 
-def _read(file: IO[bytes], piece: mmap.mmap, size_bytes: int) -> float:
-    """Read all of it; return the seconds."""
+def _read(file: IO[bytes], max_s: float) -> tuple[int, float]:
+    """Return the bytes that came back, and the seconds."""
+    piece = bytearray(_PIECE_BYTES)
     begun_s = time.perf_counter()
-    for begin in range(0, size_bytes, _PIECE_BYTES):
-        os.preadv(file.fileno(), [piece], begin)
-    return max(time.perf_counter() - begun_s, 1e-9)
+    size_bytes = 0
+    while (count := os.preadv(file.fileno(), [piece], size_bytes)) and time.perf_counter() - begun_s <= max_s:
+        size_bytes += count
+    return max(size_bytes, count), max(time.perf_counter() - begun_s, 1e-9)
 
 
 def _bypass_memory(file: IO[bytes]) -> None:

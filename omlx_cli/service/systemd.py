@@ -110,7 +110,7 @@ class SystemdService:
             definition=str(self._service) if installed else "",
             owner="omlx" if installed is None or installed.is_ours else "another program",
             program=installed.program if installed else "",
-            stale="" if problem else self._stale(shown, installed),
+            stale=self._stale(shown, installed),
             disabled=f"systemctl --user unmask {SERVICE}" if shown["LoadState"] == "masked" else "",
             problem=problem,
             fix=fix,
@@ -118,7 +118,7 @@ class SystemdService:
 
     def _stale(self, shown: dict[str, str], installed: InstalledUnit | None) -> str:
         """Return how the units differ from what a start would make of them; empty where they do not, or are none."""
-        if installed is None or not installed.is_ours:
+        if installed is None or not installed.is_ours or not os.access(installed.program, os.X_OK):
             return ""
         try:
             job = self._job()

@@ -79,7 +79,7 @@ def test_a_check_that_cannot_be_made_is_broken_and_the_others_go_on(
     look: Look, paths: Paths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", str(path))
+        raise OSError(5, "Input/output error", str(path))
 
     monkeypatch.setattr("omlx_cli.diagnosis.home.problems", fail)
     home, settings = look("home", "settings")
