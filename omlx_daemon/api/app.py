@@ -11,14 +11,17 @@ from litestar.di import Provide
 from omlx_cli.contract.settings import Settings
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
 from omlx_daemon.api import cache as cache_routes
-from omlx_daemon.api import control, errors, events, health, metrics, openapi
+from omlx_daemon.api import control, errors, events, health, metrics, openapi, unbuilt
 from omlx_daemon.api import models as model_routes
 from omlx_daemon.api import requests as request_routes
 from omlx_daemon.api import rules as rule_routes
 from omlx_daemon.api.anthropic import routes as anthropic_routes
 from omlx_daemon.api.caller import caller_of
 from omlx_daemon.api.guard import Guard, json_only
+from omlx_daemon.api.keyring import HandedOut
 from omlx_daemon.api.openai import routes as openai_routes
+from omlx_daemon.api.responses import routes as response_routes
+from omlx_daemon.api.responses.store import ResponseStore
 from omlx_daemon.api.trace import Trace
 from omlx_daemon.core.ports import CacheAdmin, Daemon, Inference, Models, Names, Requests, Rules, Slots, Watching
 
@@ -35,16 +38,20 @@ def create_app(
     requests: Requests,
     watching: Watching,
     names: Names,
+    handed_out: HandedOut | None = None,
 ) -> Litestar:
     """Return the application: access is decided and every response named before a route is looked up.
 
-    `current` gives the settings in use; the longest body is that of the first ones.
+    `current` gives the settings in use; the longest body is that of the first ones. `handed_out` are the keys
+    beside those of the settings.
     """
     app = Litestar(
         route_handlers=[
             model_routes.router(),
             openai_routes.router(),
             anthropic_routes.router(),
+            response_routes.router(),
+            unbuilt.router(),
             control.router(),
             events.router(),
             request_routes.router(),
@@ -63,6 +70,7 @@ def create_app(
             "watching": _always(watching),
             "names": _always(names),
             "rules": _always(rules),
+            "kept": _always(ResponseStore()),
             "caller": Provide(caller_of, sync_to_thread=False),
             "keep_alive_s": Provide(lambda: parse_duration_s(current().server.keep_alive), sync_to_thread=False),
         },
@@ -72,7 +80,7 @@ def create_app(
         openapi_config=openapi.config(),
         logging_config=None,
     )
-    app.asgi_handler = Trace(Guard(app.asgi_handler, lambda: current().server))
+    app.asgi_handler = Trace(Guard(app.asgi_handler, lambda: current().server, handed_out))
     return app
 
 

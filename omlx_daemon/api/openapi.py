@@ -16,6 +16,8 @@ from omlx_daemon.api.anthropic import replies as anthropic_replies
 from omlx_daemon.api.anthropic import schema as anthropic_schema
 from omlx_daemon.api.errors import OpenAIErrorReply
 from omlx_daemon.api.openai import replies, schema
+from omlx_daemon.api.responses.replies import Deleted, Response
+from omlx_daemon.api.responses.schema import ResponsesBody
 from omlx_daemon.api.streaming import EVENT_STREAM_TYPE
 
 PATH = "/openapi.json"
@@ -36,6 +38,9 @@ _TYPES = (
     anthropic_replies.ModelPage,
     anthropic_replies.ModelInfoReply,
     anthropic_replies.AnthropicErrorReply,
+    ResponsesBody,
+    Response,
+    Deleted,
     ErrorReply,
     api.Health,
     api.Status,
@@ -85,7 +90,7 @@ class _Document(JsonRenderPlugin):
         if not self._document:
             _, components = msgspec.json.schema_components(_TYPES, schema_hook=_any, ref_template=_REFERENCE)
             openapi_schema["components"]["schemas"] = components
-            for path in (routes.CHAT_COMPLETIONS, routes.COMPLETIONS, routes.MESSAGES):
+            for path in (routes.CHAT_COMPLETIONS, routes.COMPLETIONS, routes.MESSAGES, routes.RESPONSES):
                 answers = openapi_schema["paths"][path]["post"]["responses"]["200"]["content"]
                 answers[EVENT_STREAM_TYPE] = {"schema": _EVENT}
             self._document = msgspec.json.encode(openapi_schema)

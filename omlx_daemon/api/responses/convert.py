@@ -1,0 +1,144 @@
+"""A body to the generation of its response."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from omlx_cli.contract.model_options import is_template_kwarg
+from omlx_daemon.api.caller import Caller
+from omlx_daemon.api.extras import invalid, terms
+from omlx_daemon.api.responses.prompt import messages_of
+from omlx_daemon.api.responses.schema import MAX_SEED, JsonObject, JsonSchema, ResponsesBody
+from omlx_daemon.api.responses.store import ResponseStore
+from omlx_daemon.api.responses.tools import Tools
+from omlx_daemon.api.trace import PREFIX as REQUEST_PREFIX
+from omlx_daemon.core.requests import (
+    ChatPrompt,
+    GenerationRequest,
+    Message,
+    ReasoningOptions,
+    ResponseFormat,
+    Sampling,
+)
+
+PREFIX = "resp_"
+_LOGPROBS = "message.output_text.logprobs"
+_SEALED = "reasoning.encrypted_content"
+
+
+class Job:
+    """One HTTP request's response."""
+
+    def __init__(self, body: ResponsesBody, caller: Caller, store: ResponseStore) -> None:
+        """Read `body`. Raises OmlxError: INVALID_REQUEST, NOT_FOUND for a response that is not kept."""
+        if body.background:
+            raise invalid("background", "not supported")
+        self.body = body
+        self.tools = Tools(body.tools or [])
+        self.owner = caller.salt
+        self.name = caller.request_id.removeprefix(REQUEST_PREFIX)
+        self.id = PREFIX + self.name
+        self.conversation = _conversation(body, caller, store)
+        """Everything that was said before the response, instructions left out."""
+        self.request = _request(body, caller, self.conversation, self.tools)
+
+    @property
+    def seals(self) -> bool:
+        """Whether reasoning is wanted in a form that carries it."""
+        return _SEALED in (self.body.include or ())
+
+    @property
+    def keeps(self) -> bool:
+        """Whether the response can be gone on from."""
+        return self.body.store is not False
+
+
+def _conversation(body: ResponsesBody, caller: Caller, store: ResponseStore) -> tuple[Message, ...]:
+    given = messages_of(body.input)
+    if not body.previous_response_id:
+        return given
+    before = store.find(caller.salt, body.previous_response_id, "previous_response_id")
+    return (*before.messages, *given)
+
+
+def _request(body: ResponsesBody, caller: Caller, conversation: tuple[Message, ...], tools: Tools) -> GenerationRequest:
+    agreed = terms(body, caller)
+    system = (Message(role="system", content=body.instructions),) if body.instructions else ()
+    messages = (*system, *conversation)
+    if not messages:
+        raise invalid("input", "there is nothing to answer")
+    return GenerationRequest(
+        id=f"{caller.request_id}.0",
+        model=body.model,
+        prompt=ChatPrompt(messages=messages, tools=tuple(tools.functions), template_kwargs=_template_kwargs(body)),
+        sampling=_sampling(body),
+        cache=agreed.cache,
+        priority=agreed.priority,
+        deadline_s=agreed.deadline_s,
+        keep_alive_s=agreed.keep_alive_s,
+        client=caller.name or body.user or caller.peer,
+        tool_choice=tools.choice(body.tool_choice, body.parallel_tool_calls is not False),
+        response_format=_response_format(body),
+        reasoning=_reasoning(body),
+    )
+
+
+def _sampling(body: ResponsesBody) -> Sampling:
+    wanted = body.top_logprobs is not None or _LOGPROBS in (body.include or ())
+    return Sampling(
+        temperature=body.temperature,
+        top_p=body.top_p or None,
+        top_k=1 if body.top_p == 0 else None if body.top_k is None else max(body.top_k, 0),
+        min_p=body.min_p,
+        repetition_penalty=body.repetition_penalty,
+        seed=None if body.seed is None else body.seed & MAX_SEED,
+        logprobs=(body.top_logprobs or 0) if wanted else None,
+        max_tokens=body.max_output_tokens,
+    )
+
+
+def _template_kwargs(body: ResponsesBody) -> dict[str, object]:
+    given: dict[str, object] = dict(body.chat_template_kwargs or {})
+    for name in given:
+        if not is_template_kwarg(name):
+            raise invalid("chat_template_kwargs", f"{name!r} cannot be set")
+    return given
+
+
+def _response_format(body: ResponsesBody) -> ResponseFormat | None:
+    match body.text.format if body.text else None:
+        case JsonObject():
+            return ResponseFormat()
+        case JsonSchema() as asked:
+            return ResponseFormat(schema=asked.schema, strict=asked.strict is not False)
+        case _:
+            return None
+
+
+def _reasoning(body: ResponsesBody) -> ReasoningOptions:
+    effort = (body.reasoning.effort if body.reasoning else None) or ""
+    return ReasoningOptions(enabled=False) if effort == "none" else ReasoningOptions(effort=effort)
+
+
+def echoed(body: ResponsesBody) -> dict[str, Any]:
+    """Return what a response repeats of its body."""
+    asked = body.text.format if body.text else None
+    return {
+        "model": body.model,
+        "instructions": body.instructions,
+        "max_output_tokens": body.max_output_tokens,
+        "metadata": body.metadata or {},
+        "parallel_tool_calls": body.parallel_tool_calls is not False,
+        "previous_response_id": body.previous_response_id,
+        "reasoning": {"effort": body.reasoning.effort if body.reasoning else None, "summary": None},
+        "store": body.store is not False,
+        "temperature": body.temperature,
+        "text": {"format": msgspec.to_builtins(asked) if asked else {"type": "text"}},
+        "tool_choice": body.tool_choice if body.tool_choice is not None else "auto",
+        "tools": body.tools or [],
+        "top_logprobs": body.top_logprobs or 0,
+        "top_p": body.top_p,
+        "user": body.user,
+    }

@@ -1,0 +1,25 @@
+"""Routes without an engine say so with 501."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+
+from omlx_cli.contract import routes
+from tests.api.serving import Served
+
+
+@pytest.mark.parametrize("path", [routes.EMBEDDINGS, routes.RERANK, routes.RERANK_PLAIN])
+@pytest.mark.parametrize("body", [None, {"model": "sky", "input": "x"}, [1]])
+def test_a_clear_501(served: Served, path: str, body: object) -> None:
+    answer = served.ask("POST", path, body)
+    assert answer.status == 501
+    assert "not supported yet" in answer.json["error"]["message"]
+
+
+def test_the_sdk_tells_it(served: Served) -> None:
+    with (
+        openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as sdk,
+        pytest.raises(openai.InternalServerError, match="embeddings are not supported yet"),
+    ):
+        sdk.embeddings.create(model="sky", input="x")
