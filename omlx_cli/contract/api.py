@@ -224,6 +224,18 @@ class Status(Reply, frozen=True, kw_only=True):
     memory: MemoryStatus = MemoryStatus()
 
 
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model can do beside writing text."""
+
+    tools: bool = False
+    """Whether it is shown tools, and its calls of them are understood."""
+    reasoning: bool = False
+    """Whether it reasons before it answers, or can be told to."""
+    vision: bool = False
+    json_schema: bool = False
+    """Whether its answers can be held to a JSON schema."""
+
+
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One model on disk: a row of `omlx ls`."""
 
@@ -241,6 +253,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     problem: str = ""
     """Why it cannot be loaded, or empty."""
+    capabilities: Capabilities = Capabilities()
 
 
 class ModelsReply(Reply, frozen=True, kw_only=True):

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from omlx_cli.contract.api import ModelDetail, ModelInfo
 from omlx_daemon.core.models import ModelSpec
-from omlx_daemon.models import fingerprint, folder, tensorfile
+from omlx_daemon.models import capabilities, fingerprint, folder, tensorfile
 
-_TEMPLATE = "chat_template.jinja"
 _PARTS = (".scales", ".biases")
 
 
@@ -25,7 +24,7 @@ def of(spec: ModelSpec, row: ModelInfo, kv_store_bits: int, namespace: str) -> M
         origin=spec.origin,
         license=spec.license,
         parameters=_parameters(path, config),
-        chat_template=_template(path),
+        chat_template=capabilities.template(path),
         kv_store_bits=kv_store_bits,
         config=config,
     )
@@ -71,15 +70,3 @@ def _group_size(module: str, config: dict[str, object]) -> int:
     own = setting.get(module)
     size = (own if isinstance(own, dict) else setting).get("group_size", setting.get("group_size"))
     return size if isinstance(size, int) else 1
-
-
-def _template(path: Path) -> str:
-    try:
-        return (path / _TEMPLATE).read_text(encoding="utf-8")
-    except (OSError, ValueError):
-        pass
-    try:
-        template = folder.read_json(path / "tokenizer_config.json").get("chat_template")
-    except (OSError, ValueError):
-        return ""
-    return template if isinstance(template, str) else ""

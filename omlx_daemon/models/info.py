@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from omlx_cli.contract.api import ModelInfo, SlotInfo
+from omlx_cli.contract.api import Capabilities, ModelInfo, SlotInfo
 from omlx_daemon.core.models import ModelSpec
 
+NO_CAPABILITIES = Capabilities()
 
-def of(spec: ModelSpec, slots: Iterable[SlotInfo] = ()) -> ModelInfo:
+
+def of(spec: ModelSpec, slots: Iterable[SlotInfo] = (), capabilities: Capabilities = NO_CAPABILITIES) -> ModelInfo:
     """Return the row of `spec`, told whether it is loaded and pinned by the rows of the pool."""
     row = next((slot for slot in slots if slot.name == spec.name), None)
     return ModelInfo(
@@ -25,6 +27,7 @@ def of(spec: ModelSpec, slots: Iterable[SlotInfo] = ()) -> ModelInfo:
         pinned=row is not None and row.pinned,
         aliases=spec.aliases,
         problem=spec.problem,
+        capabilities=capabilities,
     )
 
 

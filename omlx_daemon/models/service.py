@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from pathlib import Path
 
 from omlx_cli.contract.api import ModelDetail, ModelInfo, PullDone, PullEvent, SlotInfo, SlotState
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.models import detail, info, removal
+from omlx_daemon.models.capabilities import CapabilityReader
 from omlx_daemon.models.puller import Puller
 from omlx_daemon.models.registry import Registry
 
@@ -32,18 +34,21 @@ class ModelService:
         self._registry = registry
         self._puller = puller
         self._slots = slots_view
+        self._capabilities = CapabilityReader()
         self._kv_store_bits, self._namespace = kv_store_bits, namespace
 
     async def list(self) -> list[ModelInfo]:
         """Return every model found, by name."""
         specs = await asyncio.to_thread(self._registry.scan)
+        able = await asyncio.to_thread(lambda: [self._capabilities.of(Path(spec.path)) for spec in specs])
         slots = self._slots()
-        return [info.of(spec, slots) for spec in specs]
+        return [info.of(spec, slots, found) for spec, found in zip(specs, able, strict=True)]
 
     async def show(self, name: str) -> ModelDetail:
         """Return one model in detail. Raises OmlxError(MODEL_NOT_FOUND)."""
         spec = await asyncio.to_thread(self._registry.resolve, name)
-        row, bits = info.of(spec, self._slots()), self._kv_store_bits(spec)
+        able = await asyncio.to_thread(self._capabilities.of, Path(spec.path))
+        row, bits = info.of(spec, self._slots(), able), self._kv_store_bits(spec)
         return await asyncio.to_thread(
             lambda: detail.of(spec, row, bits, "" if spec.problem else self._namespace(spec))
         )

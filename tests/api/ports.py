@@ -231,8 +231,10 @@ async def _thinking(request: GenerationRequest) -> AsyncIterator[Event]:
     yield Queued()
     yield Reasoning(text="Hm")
     yield Reasoning(text="m.")
-    yield ToolCall(id="call_1", name="look", arguments='{"at":"sky"}')
-    yield ToolCall(id="call_2", name="think", arguments="{}")
+    yield ToolCall(index=0, id="call_1", name="look", arguments='{"at":')
+    yield ToolCall(index=0, arguments='"sky"}')
+    yield ToolCall(index=0, token_ids=(7,))
+    yield ToolCall(index=1, id="call_2", name="think", arguments="{}")
     yield Finished(reason=FinishReason.TOOL_CALLS, usage=Usage(completion_tokens=9, reasoning_tokens=2))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Priority
+from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Priority, ReasoningOptions
 from tests.api.ports import PROMPT_TOKENS, text_of
 from tests.api.serving import Served
 
@@ -172,9 +172,11 @@ def test_roles_and_parts(served: Served) -> None:
 
 
 def test_template_arguments(served: Served) -> None:
-    prompt = request_of(served, chat_template_kwargs={"enable_thinking": False}, reasoning_effort="low").prompt
-    assert isinstance(prompt, ChatPrompt)
-    assert prompt.template_kwargs == {"enable_thinking": False, "reasoning_effort": "low"}
+    request = request_of(served, chat_template_kwargs={"enable_thinking": False}, reasoning_effort="low")
+    assert isinstance(request.prompt, ChatPrompt)
+    assert request.prompt.template_kwargs == {"enable_thinking": False}
+    assert request.reasoning == ReasoningOptions(effort="low")
+    assert request_of(served).reasoning == ReasoningOptions()
 
 
 def test_client_and_priority(served: Served) -> None:

@@ -45,7 +45,7 @@ def test_malformed(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("field", sorted(CHAT_ONLY.keys() & {"tools", "response_format", "audio", "prediction"}))
+@pytest.mark.parametrize("field", sorted(CHAT_ONLY.keys() & {"audio", "prediction", "web_search_options"}))
 def test_what_is_to_come_is_named_as_such(served: Served, field: str) -> None:
     body = {"model": "sky", "messages": [{"role": "user", "content": "hi"}], field: {"type": "json_object"}}
     assert served.ask("POST", routes.CHAT_COMPLETIONS, body).json["error"]["message"] == f"{field}: not supported yet"

@@ -21,6 +21,8 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
     "chat_usage": (CHAT, {"messages": ASK, "stream_options": USAGE, "max_tokens": 2}),
     "chat_logprobs": (CHAT, {"messages": ASK, "logprobs": True, "top_logprobs": 1, "max_tokens": 2}),
     "chat_tools": (CHAT, {"messages": ASK, "model": "thinking", "stream_options": USAGE}),
+    "chat_agent": (CHAT, {"messages": ASK, "model": "agent", "stream_options": USAGE}),
+    "chat_warning": (CHAT, {"messages": ASK, "model": "taking-back"}),
     "chat_stop": (CHAT, {"messages": ASK, "stop": ["is"]}),
     "chat_crash": (CHAT, {"messages": ASK, "model": "crashing"}),
     "chat_silent": (CHAT, {"messages": ASK, "model": "silent"}),

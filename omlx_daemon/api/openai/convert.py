@@ -8,6 +8,7 @@ from omlx_daemon.api.caller import Caller
 from omlx_daemon.api.extras import invalid, terms
 from omlx_daemon.api.openai.messages import chat_prompt
 from omlx_daemon.api.openai.schema import MAX_CHOICES, MAX_SEED, Body, ChatCompletionBody, CompletionBody
+from omlx_daemon.api.openai.tools import reasoning, response_format, tool_choice
 from omlx_daemon.api.trace import PREFIX as REQUEST_PREFIX
 from omlx_daemon.core.requests import (
     GenerationRequest,
@@ -43,7 +44,10 @@ def chat_job(body: ChatCompletionBody, caller: Caller) -> Job:
         raise invalid("store", "not supported yet")
     logprobs = (body.top_logprobs or 0) if body.logprobs else None
     sampling = _sampling(body, logprobs, body.max_completion_tokens or body.max_tokens)
-    return _job("chatcmpl-", body, caller, [chat_prompt(body)], sampling)
+    job = _job("chatcmpl-", body, caller, [chat_prompt(body)], sampling)
+    wishes = {"tool_choice": tool_choice(body), "response_format": response_format(body), "reasoning": reasoning(body)}
+    requests = tuple(msgspec.structs.replace(request, **wishes) for request in job.requests)
+    return msgspec.structs.replace(job, requests=requests)
 
 
 def completion_job(body: CompletionBody, caller: Caller) -> Job:

@@ -23,6 +23,9 @@ def model_reply(model: ModelInfo, name: str = "") -> ModelReply:
         id=name or model.name,
         created=_epoch_s(model.modified_at),
         owned_by=model.source,
+        context_length=model.context_tokens or UNSET,
+        max_model_len=model.context_tokens or UNSET,
+        capabilities=model.capabilities,
         root=model.name if name not in ("", model.name) else UNSET,
     )
 

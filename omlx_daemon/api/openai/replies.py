@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from omlx_cli.contract.api import Capabilities
 from omlx_daemon.api.reuse import Reuse
 
 FinishReason = Literal["stop", "length", "tool_calls"]
@@ -72,12 +73,27 @@ class FunctionReply(Reply, frozen=True, kw_only=True):
 
 
 class ToolCallReply(Reply, frozen=True, kw_only=True):
-    """A tool call of the answer; `index` stands in stream chunks."""
+    """A tool call of the answer."""
 
     id: str
     function: FunctionReply
     type: Literal["function"] = "function"
-    index: int | UnsetType = UNSET
+
+
+class FunctionDelta(Reply, frozen=True, kw_only=True):
+    """What a chunk adds to a call's function; the name stands in the call's first chunk."""
+
+    name: str | UnsetType = UNSET
+    arguments: str = ""
+
+
+class ToolCallDelta(Reply, frozen=True, kw_only=True):
+    """What a chunk adds to the answer's call number `index`; the id stands in the call's first chunk."""
+
+    index: int
+    id: str | UnsetType = UNSET
+    type: Literal["function"] | UnsetType = UNSET
+    function: FunctionDelta
 
 
 class MessageReply(Reply, frozen=True, kw_only=True):
@@ -88,6 +104,8 @@ class MessageReply(Reply, frozen=True, kw_only=True):
     refusal: None = None
     reasoning_content: str | UnsetType = UNSET
     tool_calls: list[ToolCallReply] | UnsetType = UNSET
+    warning: str | UnsetType = UNSET
+    """What went wrong without harm to the answer, such as a tool call that could not be read and is content."""
 
 
 class ChatChoice(Reply, frozen=True, kw_only=True):
@@ -116,7 +134,8 @@ class Delta(Reply, frozen=True, kw_only=True, omit_defaults=True):
     role: str | UnsetType = UNSET
     content: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
-    tool_calls: list[ToolCallReply] | UnsetType = UNSET
+    tool_calls: list[ToolCallDelta] | UnsetType = UNSET
+    warning: str | UnsetType = UNSET
 
 
 class ChatChunkChoice(Reply, frozen=True, kw_only=True):
@@ -175,6 +194,11 @@ class ModelReply(Reply, frozen=True, kw_only=True):
     created: int
     owned_by: str
     object: Literal["model"] = "model"
+    context_length: int | UnsetType = UNSET
+    """Longest prompt plus answer in tokens, where it is known."""
+    max_model_len: int | UnsetType = UNSET
+    """The same, by another name that clients look for."""
+    capabilities: Capabilities
     root: str | UnsetType = UNSET
     """The model's own name, where `id` is an alias."""
 

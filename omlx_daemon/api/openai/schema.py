@@ -1,19 +1,18 @@
 """Bodies of OpenAI's chat and text completions, with every range in the type.
 
 Accepted without effect, since they change nothing about the answer: `user` (the client's name where no key and no
-header gives one), `metadata`, `service_tier`, `store: false`, `parallel_tool_calls`, `safety_identifier`,
-`prompt_cache_key`, `verbosity`, every field that is not named here (clients of local servers send their own), and
-null for anything optional.
+header gives one), `metadata`, `service_tier`, `store: false`, `safety_identifier`, `prompt_cache_key`, `verbosity`,
+every field that is not named here (clients of local servers send their own), and null for anything optional.
 
-Refused as not supported yet, since ignoring them would change the answer: a non-empty `tools` or `functions`, a
-`tool_choice` or `function_call` other than `none` and `auto`, a `response_format` other than text, `modalities`
+Refused as not supported yet, since ignoring them would change the answer: tools other than functions, `modalities`
 other than text, `audio`, `prediction`, `web_search_options`, `suffix`, `best_of` other than `n`, `store: true`,
-`echo` with `logprobs`, and content parts other than text.
+`echo` with `logprobs`, and content parts other than text and refusals. Refused with a word on what to send instead:
+`functions`, `function_call`, and messages that use them.
 
 Beside OpenAI's own fields: `top_k`, `min_p`, `repetition_penalty`, `ignore_eos`, `priority`, `deadline_s` (seconds,
 also spelled `timeout`), `keep_alive` (idle time of the model, as Ollama spells it), `chat_template_kwargs`, in
-assistant messages `reasoning_content`, `cache_salt` (requests of different salts share no cached prefix) and
-`cache_store` (false keeps nothing of this request).
+assistant messages `reasoning_content` (also spelled `reasoning`), `cache_salt` (requests of different salts share no
+cached prefix) and `cache_store` (false keeps nothing of this request).
 """
 
 from __future__ import annotations
@@ -30,6 +29,7 @@ MAX_SEED = 2**63 - 1
 MAX_CHOICES = 128
 MAX_STOPS = 16
 MAX_ALTERNATIVES = 20
+MAX_TOOLS = 1024
 
 Name = Annotated[str, Meta(min_length=1, max_length=512)]
 Count = Annotated[int, Meta(ge=1, le=MAX_COUNT)]
@@ -40,20 +40,23 @@ StopText = Annotated[str, Meta(min_length=1, max_length=4096)]
 TokenId = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 Bias = Annotated[float, Meta(ge=-100, le=100)]
 BiasKey = Annotated[str, Meta(pattern="^[0-9]{1,9}$")]
-Empty = Annotated[list[Any], Meta(max_length=0)]
+Replaced = Annotated[list[Any], Meta(extra_json_schema={"maxItems": 0})]
+Unnamed = Annotated[dict[str, Any], Meta(extra_json_schema={"not": {}})]
+ToolName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/-]{1,128}$")]
 NotStored = Annotated[bool, Meta(extra_json_schema={"const": False})]
 Words = Annotated[str, Meta(extra_json_schema={"maxLength": 0})]
 
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
-Choosing = Literal["none", "auto"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class ContentPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a message's content; only text is understood."""
+    """A part of a message's content; only text is understood, an answer's refusal included."""
 
-    type: Annotated[str, Meta(extra_json_schema={"const": "text"})]
+    type: Annotated[str, Meta(extra_json_schema={"enum": ["text", "refusal"]})]
     text: str | None = None
+    refusal: str | None = None
 
 
 class FunctionCall(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
     content: str | list[ContentPart] | None = None
     name: str | None = None
     reasoning_content: str | None = None
+    reasoning: str | None = None
     tool_calls: list[ToolCallPart] | None = None
     tool_call_id: str | None = None
     audio: None = None
@@ -90,10 +94,56 @@ class StreamOptions(msgspec.Struct, frozen=True, kw_only=True):
     include_usage: bool | None = None
 
 
-class TextFormat(msgspec.Struct, frozen=True, kw_only=True):
-    """The only answer format so far."""
+class Function(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A function that an answer may call; `parameters` is a JSON schema, which `strict` has enforced."""
 
-    type: Literal["text"]
+    name: ToolName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool that an answer may call."""
+
+    function: Function
+    type: Literal["function"] = "function"
+
+
+class FunctionName(msgspec.Struct, frozen=True, kw_only=True):
+    """The function that an answer has to call."""
+
+    name: ToolName
+
+
+class NamedTool(msgspec.Struct, frozen=True, kw_only=True):
+    """The tool that an answer has to call."""
+
+    function: FunctionName
+    type: Literal["function"] = "function"
+
+
+class TextFormat(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="text"):
+    """An answer that is text."""
+
+
+class ObjectFormat(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="json_object"):
+    """An answer that is any JSON object."""
+
+
+class NamedSchema(msgspec.Struct, frozen=True, kw_only=True):
+    """A JSON schema; `strict: false` has nothing enforced but that the answer is JSON."""
+
+    name: Name
+    schema: dict[str, Any] | None = None
+    description: str | None = None
+    strict: bool | None = None
+
+
+class SchemaFormat(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="json_schema"):
+    """An answer that is JSON as a schema has it."""
+
+    json_schema: NamedSchema
 
 
 class Body(Extras, frozen=True, kw_only=True):
@@ -126,12 +176,13 @@ class ChatCompletionBody(Body, frozen=True, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=MAX_ALTERNATIVES)] | None = None
     chat_template_kwargs: dict[str, bool | int | float | str | None] | None = None
-    reasoning_effort: str | None = None
-    tools: Empty | None = None
-    tool_choice: Choosing | None = None
-    functions: Empty | None = None
-    function_call: Choosing | None = None
-    response_format: TextFormat | None = None
+    reasoning_effort: Effort | None = None
+    tools: Annotated[list[Tool], Meta(max_length=MAX_TOOLS)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
+    functions: Replaced | None = None
+    function_call: Literal["none", "auto"] | Unnamed | None = None
+    response_format: TextFormat | ObjectFormat | SchemaFormat | None = None
     modalities: list[Literal["text"]] | None = None
     audio: None = None
     prediction: None = None
@@ -151,11 +202,6 @@ class CompletionBody(Body, frozen=True, kw_only=True):
 
 NOT_SUPPORTED_YET = frozenset(
     {
-        "tools",
-        "tool_choice",
-        "functions",
-        "function_call",
-        "response_format",
         "modalities",
         "audio",
         "prediction",

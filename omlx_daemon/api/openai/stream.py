@@ -10,9 +10,17 @@ from msgspec import UNSET, UnsetType
 
 from omlx_daemon.api.openai.convert import Job
 from omlx_daemon.api.openai.logprobs import chat_logprobs, text_logprobs
-from omlx_daemon.api.openai.replies import ChatChunkChoice, Chunk, Delta, TextChoice, UsageReply
+from omlx_daemon.api.openai.replies import (
+    ChatChunkChoice,
+    Chunk,
+    Delta,
+    FunctionDelta,
+    TextChoice,
+    ToolCallDelta,
+    UsageReply,
+)
 from omlx_daemon.api.openai.usage import usage_reply
-from omlx_daemon.api.openai.whole import tool_call_reply
+from omlx_daemon.api.openai.whole import warning
 from omlx_daemon.core.events import Event, Finished, Reasoning, Text, ToolCall, Usage
 
 Choice = ChatChunkChoice | TextChoice
@@ -85,10 +93,6 @@ class ChatChunks(Chunks):
 
     kind = "chat.completion.chunk"
 
-    def __init__(self, job: Job, created: int) -> None:
-        super().__init__(job, created)
-        self._calls = [0] * len(job.requests)
-
     def opening(self) -> list[bytes]:
         """Return one chunk with the role for each choice."""
         delta = Delta(role="assistant", content="")
@@ -104,17 +108,20 @@ class ChatChunks(Chunks):
                 return ChatChunkChoice(index=index, delta=delta, logprobs=chat_logprobs(event.logprobs))
             case Reasoning() if event.text:
                 return ChatChunkChoice(index=index, delta=Delta(reasoning_content=event.text))
-            case ToolCall():
-                return ChatChunkChoice(index=index, delta=self._call(index, event))
+            case ToolCall() if event.id or event.arguments:
+                return ChatChunkChoice(index=index, delta=Delta(tool_calls=[_call(event)]))
             case Finished():
-                return ChatChunkChoice(index=index, delta=Delta(), finish_reason=event.reason.value)
+                delta = Delta(warning=warning(event.warnings))
+                return ChatChunkChoice(index=index, delta=delta, finish_reason=event.reason.value)
             case _:
                 return None
 
-    def _call(self, index: int, call: ToolCall) -> Delta:
-        place = self._calls[index]
-        self._calls[index] += 1
-        return Delta(tool_calls=[msgspec.structs.replace(tool_call_reply(call), index=place)])
+
+def _call(call: ToolCall) -> ToolCallDelta:
+    function = FunctionDelta(name=call.name or UNSET, arguments=call.arguments)
+    return ToolCallDelta(
+        index=call.index, id=call.id or UNSET, type="function" if call.id else UNSET, function=function
+    )
 
 
 class TextChunks(Chunks):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from msgspec import UNSET
+import msgspec
+from msgspec import UNSET, UnsetType
 
 from omlx_daemon.api.openai.convert import Job
 from omlx_daemon.api.openai.logprobs import chat_logprobs, text_logprobs
@@ -27,10 +28,12 @@ class Gathered:
 
     text: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
-    tool_calls: list[ToolCallReply] = field(default_factory=list)
+    calls: dict[int, ToolCall] = field(default_factory=dict)
+    """The calls so far, by their index."""
     logprobs: list[TokenLogprob] = field(default_factory=list)
     reason: FinishReason = FinishReason.STOP
     usage: Usage = field(default_factory=Usage)
+    warnings: tuple[str, ...] = ()
 
     def add(self, event: Event) -> None:
         """Take in one event; those that say nothing about the answer are skipped."""
@@ -40,17 +43,24 @@ class Gathered:
                 self.logprobs.extend(event.logprobs)
             case Reasoning():
                 self.reasoning.append(event.text)
+            case ToolCall(void=True):
+                self.calls.pop(event.index, None)
             case ToolCall():
-                self.tool_calls.append(tool_call_reply(event))
+                self._add_call(event)
             case Finished():
-                self.reason, self.usage = event.reason, event.usage
+                self.reason, self.usage, self.warnings = event.reason, event.usage, event.warnings
             case _:
                 pass
 
+    def _add_call(self, piece: ToolCall) -> None:
+        known = self.calls.get(piece.index, piece)
+        arguments = piece.arguments if known is piece else known.arguments + piece.arguments
+        self.calls[piece.index] = msgspec.structs.replace(known, arguments=arguments)
 
-def tool_call_reply(call: ToolCall) -> ToolCallReply:
-    """Return `call` as a whole reply carries it."""
-    return ToolCallReply(id=call.id, function=FunctionReply(name=call.name, arguments=call.arguments))
+
+def warning(warnings: tuple[str, ...]) -> str | UnsetType:
+    """Return `warnings` as a reply carries them."""
+    return "; ".join(warnings) or UNSET
 
 
 def chat_completion(job: Job, created: int, gathered: list[Gathered]) -> ChatCompletion:
@@ -95,8 +105,14 @@ def completion(job: Job, created: int, gathered: list[Gathered]) -> Completion:
 
 def _message(one: Gathered) -> MessageReply:
     text = "".join(one.text)
+    reasoning = "".join(one.reasoning)
     return MessageReply(
-        content=None if one.tool_calls and not text else text,
-        reasoning_content="".join(one.reasoning) if one.reasoning else UNSET,
-        tool_calls=one.tool_calls or UNSET,
+        content=None if one.calls and not text else text,
+        reasoning_content=reasoning or UNSET,
+        tool_calls=[_call(call) for call in one.calls.values()] or UNSET,
+        warning=warning(one.warnings),
     )
+
+
+def _call(call: ToolCall) -> ToolCallReply:
+    return ToolCallReply(id=call.id, function=FunctionReply(name=call.name, arguments=call.arguments or "{}"))
