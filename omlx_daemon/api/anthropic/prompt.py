@@ -15,6 +15,7 @@ from omlx_daemon.api.anthropic.schema import (
     ImageBlock,
     InputMessage,
     PromptBody,
+    SystemText,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -46,7 +47,7 @@ def chat_prompt(body: PromptBody) -> ChatPrompt:
     )
 
 
-def _system(system: str | list[TextBlock] | None) -> list[Message]:
+def _system(system: str | list[SystemText] | None) -> list[Message]:
     text = system if isinstance(system, str) else _joined(block.text for block in system or ())
     return [Message(role="system", content=text)] if text else []
 

@@ -173,6 +173,13 @@ class OutputConfig(_Value, frozen=True, kw_only=True):
     format: JsonFormat | None = None
 
 
+class SystemText(_Value, frozen=True, kw_only=True):
+    """A part of the system text."""
+
+    type: Literal["text"]
+    text: str
+
+
 class Metadata(_Value, frozen=True, kw_only=True):
     """On whose behalf the request is made."""
 
@@ -184,7 +191,7 @@ class PromptBody(Extras, frozen=True, kw_only=True):
 
     model: Name
     messages: Annotated[list[InputMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
-    system: str | list[TextBlock] | None = None
+    system: str | list[SystemText] | None = None
     tools: list[ClientTool] | None = None
     tool_choice: Choice | None = None
     thinking: Thinking | None = None

@@ -18,7 +18,17 @@ _NO_TEXT = ["1", "true", "[]", "{}"]
 SHARED: dict[str, list[str]] = {
     "model": [*_NO_TEXT, "null", '""', '"' + "x" * 513 + '"'],
     "messages": ['"x"', "1", "true", "{}", "null", "[]", "[1]", '["x"]', "[null]", "[{}]", "[[]]"],
-    "system": ["1", "true", "{}", "[1]", '["x"]', '[{"type":"image","source":{}}]', '[{"type":"text"}]', "[{}]"],
+    "system": [
+        "1",
+        "true",
+        "{}",
+        "[1]",
+        '["x"]',
+        '[{"type":"image","source":{}}]',
+        '[{"type":"text"}]',
+        '[{"text":"x"}]',
+        "[{}]",
+    ],
     "tools": [
         '"x"',
         "{}",
