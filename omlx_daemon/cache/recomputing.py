@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from omlx_daemon.coldstore.scan import scan_namespace
 MAX_DIFFERENCE = 0.1
 """Rounding, of batches and of stored bits, stays far below this share; another content is near or over 1."""
 
-UNKNOWN_START = "of chains that begin with a cache salt, which is not stored, or with a block that is gone"
+UNKNOWN_START = "of chains whose beginning is gone"
 UNTOLD = "whose tokens no file tells"
 
 
@@ -45,6 +45,8 @@ class _Chain:
     last: bytes
     tokens: tuple[int, ...]
     ends: dict[bytes, int]
+    salt_digest: str = ""
+    """What its first block tells of its salt."""
 
 
 class Recomputing:
@@ -78,16 +80,16 @@ class Recomputing:
         for chain in sorted(chains, key=lambda chain: -len(chain.tokens)):
             due = {name: chain.ends[name.hash] for name in left if _is_due(name, chain)}
             if due:
-                for compared in await self._compute(chain.tokens, due):
+                for compared in await self._compute(chain, due):
                     del left[compared.name]
                     yield compared
         for name in left:
             yield Compared(name, left_out=UNTOLD)
 
-    async def _compute(self, tokens: tuple[int, ...], due: dict[BlockName, int]) -> list[Compared]:
+    async def _compute(self, chain: _Chain, due: dict[BlockName, int]) -> list[Compared]:
         files = tuple((name.filename, end) for name, end in due.items())
         try:
-            differences = await self._warming.differences(self._model, tokens, files)
+            differences = await self._warming.differences(self._model, chain.tokens, files, chain.salt_digest)
         except OmlxError as error:
             return [Compared(name, left_out=f"that {self._model} did not compute: {error}") for name in due]
         return [
@@ -102,20 +104,21 @@ class Recomputing:
             blocks.insert(0, before)
         tokens: list[int] = []
         ends: dict[bytes, int] = {}
-        for name in blocks:
-            piece = self._ids(name)
-            if not piece:
+        told = [self._metadata(name) for name in blocks]
+        for name, one in zip(blocks, told, strict=True):
+            ids = metadata.decode(one, name.tokens)
+            if ids is None:
                 return _Chain(last.hash, (), {})
-            tokens += piece
+            tokens += metadata.unpacked(ids)
             ends[name.hash] = len(tokens)
-        return _Chain(last.hash, tuple(tokens), ends)
+        return _Chain(last.hash, tuple(tokens), ends, metadata.salt_digest(told[0]))
 
-    def _ids(self, name: BlockName) -> tuple[int, ...]:
+    def _metadata(self, name: BlockName) -> Mapping[str, str]:
         try:
             with blockfile.open_block(self._space, name) as block:
-                return metadata.unpacked(metadata.decode(block.header.metadata, name.tokens) or b"")
+                return block.header.metadata
         except (BlockDamaged, OSError):
-            return ()
+            return {}
 
 
 def _is_due(name: BlockName, chain: _Chain) -> bool:

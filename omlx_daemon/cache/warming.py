@@ -50,10 +50,13 @@ class Warming:
         return (await self._run(model, SystemPrompt(system=system))).blocks
 
     async def differences(
-        self, model: str, tokens: tuple[int, ...], files: tuple[tuple[str, int], ...]
+        self, model: str, tokens: tuple[int, ...], files: tuple[tuple[str, int], ...], salt_digest: str = ""
     ) -> tuple[float, ...]:
-        """Compute `tokens` afresh; return how far these files, by name and end, are from that. Raises OmlxError."""
-        policy = CachePolicy(no_store=True, compare=files)
+        """Compute `tokens` afresh; return how far these files, by name and end, are from that. Raises OmlxError.
+
+        `salt_digest` is what the first of their chain tells of its salt.
+        """
+        policy = CachePolicy(no_store=True, compare=files, salt_digest=salt_digest)
         return (await self._run(model, TokenPrompt(token_ids=tokens), policy)).differences
 
     async def _run(self, model: str, prompt: Prompt, policy: CachePolicy = _WARM) -> Finished:

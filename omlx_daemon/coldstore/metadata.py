@@ -1,7 +1,8 @@
-"""What a block file says about its block besides its name: the token ids."""
+"""What a block file says about its block besides its name: the token ids, and how its chain begins."""
 
 from __future__ import annotations
 
+import re
 import struct
 from base64 import b64decode, b64encode
 from binascii import Error
@@ -9,11 +10,14 @@ from collections.abc import Mapping
 
 _IDS = "token_ids"
 _ID_BYTES = 4
+_SALT_DIGEST = "salt_digest"
+_SALT_DIGEST_FORM = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-def encode(ids: bytes | None) -> dict[str, str]:
-    """Return the metadata of a file; `ids` are packed token ids."""
-    return {} if ids is None else {_IDS: b64encode(ids).decode("ascii")}
+def encode(ids: bytes | None, salt_digest: str = "") -> dict[str, str]:
+    """Return the metadata of a file: packed token ids, and in a chain's first block the digest of its salt."""
+    told = {} if ids is None else {_IDS: b64encode(ids).decode("ascii")}
+    return {**told, _SALT_DIGEST: salt_digest} if salt_digest else told
 
 
 def decode(metadata: Mapping[str, str], tokens: int) -> bytes | None:
@@ -23,6 +27,12 @@ def decode(metadata: Mapping[str, str], tokens: int) -> bytes | None:
     except (Error, ValueError):
         return None
     return ids if len(ids) == tokens * _ID_BYTES else None
+
+
+def salt_digest(metadata: Mapping[str, str]) -> str:
+    """Return the digest of the salt of the chain that the block begins; empty where there is none."""
+    found = metadata.get(_SALT_DIGEST, "")
+    return found if _SALT_DIGEST_FORM.fullmatch(found) else ""
 
 
 def unpacked(ids: bytes) -> tuple[int, ...]:

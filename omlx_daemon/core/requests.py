@@ -130,6 +130,8 @@ class CachePolicy(_Value, frozen=True, kw_only=True):
     compare: tuple[tuple[str, int], ...] = ()
     """Compute the prompt without anything that is stored, and compare these block files, which end at these positions,
     with it."""
+    salt_digest: str = ""
+    """What the files to compare tell of their salt. It finds nothing that is stored."""
 
 
 class GenerationRequest(_Value, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omlx_daemon.worker.cache.hashing import Chain, Image, common_tokens, packed, root
+from omlx_daemon.worker.cache.hashing import Chain, Image, common_tokens, digest_of, packed, root
 
 TOKENS = [n * 7 % 911 for n in range(600)]
 
@@ -14,7 +14,7 @@ def test_a_block_hash_commits_to_model_salt_and_every_token_before() -> None:
     assert Chain(root("model"), TOKENS).hash_of(1) == base.hash_of(1)
     others = [
         Chain(root("other model"), TOKENS),
-        Chain(root("model", salt="tenant"), TOKENS),
+        Chain(root("model", digest_of("tenant")), TOKENS),
         Chain(root("model"), [1, *TOKENS[1:]]),
         Chain(root("model"), TOKENS, [Image(3, b"picture")]),
     ]
@@ -23,6 +23,8 @@ def test_a_block_hash_commits_to_model_salt_and_every_token_before() -> None:
 
 def test_the_boundary_between_fingerprint_and_salt_is_part_of_the_root() -> None:
     assert root("ab", "c") != root("a", "bc")
+    assert digest_of("") == ""
+    assert digest_of("tenant") != digest_of(digest_of("tenant"))
 
 
 def test_a_chain_grown_bit_by_bit_equals_one_made_at_once() -> None:

@@ -14,7 +14,7 @@ from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.cache import recomputing
 from omlx_daemon.cache.recomputing import Compared, Recomputing
 from omlx_daemon.cache.warming import Warming
-from omlx_daemon.coldstore import blockfile, names
+from omlx_daemon.coldstore import blockfile, metadata, names
 from omlx_daemon.coldstore.layout import Layout, block_path
 from omlx_daemon.coldstore.names import BlockName, Part
 from omlx_daemon.core.events import Event
@@ -107,7 +107,8 @@ def forge(space: Path, name: BlockName) -> None:
         blockfile.Tensor(one.name, one.dtype, one.shape, payload[one.start : one.end][::-1]) for one in header.tensors
     ]
     block_path(space, name).unlink()
-    blockfile.write(space, name, tensors, {"token_ids": header.metadata["token_ids"]})
+    told = {key: header.metadata[key] for key in ("token_ids", "salt_digest") if key in header.metadata}
+    blockfile.write(space, name, tensors, told)
 
 
 @pytest.mark.parametrize(
@@ -148,16 +149,46 @@ def test_a_state_alone_tells_its_first_block_and_no_more(stored: Any) -> None:
     assert bench.compare(lambda work: [good[0]])[good[0]].is_wrong
 
 
+@pytest.mark.parametrize("model", ["gemma3_text", "qwen3_next"])
+def test_chains_of_a_salt_are_computed_again_too_and_a_forged_one_found(stored: Any, model: str) -> None:
+    bench = stored(model)
+    shared = words(1, 600)
+    plain = set(bench.fill(shared))
+    files = set(bench.fill(shared, salt="one tenant's"))
+    other = set(bench.fill(shared, salt="another's")) - files
+    assert len(plain) == len(files - plain) == len(other), "no salt finds what another stored"
+    found = bench.compare()
+    assert set(found) == files | other
+    assert not any(compared.is_wrong or compared.left_out for compared in found.values())
+    forged = min(files - plain, key=lambda name: name.filename)
+    forge(bench.space, forged)
+    again = bench.compare()
+    assert [name for name, compared in again.items() if compared.is_wrong] == [forged]
+
+
+def test_what_a_file_tells_of_its_salt_finds_nothing(stored: Any) -> None:
+    bench, prompt = stored("llama"), words(1, 600)
+    files = bench.fill(prompt, salt="tenant")
+    (digest,) = {metadata.salt_digest(blockfile.read(bench.space, name)[0].metadata) for name in files} - {""}
+    assert "tenant" not in digest
+    for policy in (CachePolicy(salt=digest), CachePolicy(salt_digest=digest)):
+        ticket = bench.submit(prompt, policy)
+        bench.run()
+        assert bench.usage(ticket).cached_tokens == 0
+    ticket = bench.submit(prompt, CachePolicy(salt="tenant"))
+    bench.run()
+    assert bench.usage(ticket).cached_tokens == 599
+
+
 def test_what_cannot_be_computed_is_left_out_with_the_reason(stored: Any) -> None:
     bench = stored("gemma3_text")
-    salted = set(bench.fill(words(1, 300), salt="tenant"))
-    plain = set(bench.fill(words(2, 600))) - salted
+    plain = set(bench.fill(words(2, 600)))
     head = next(name for name in plain if name.part is Part.TOKENS and not _continues(name, plain))
     gone = {name for name in plain if name.hash == head.hash}
     for name in gone:
         block_path(bench.space, name).unlink()
     found = bench.compare()
-    assert found.keys() == salted | plain - gone
+    assert found.keys() == plain - gone
     assert {compared.left_out for compared in found.values()} == {recomputing.UNKNOWN_START}
 
 

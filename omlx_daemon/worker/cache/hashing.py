@@ -13,6 +13,7 @@ from omlx_daemon.coldstore.names import BLOCK_TOKENS, HASH_BYTES
 
 ID_BYTES = 4
 _CHAIN_VERSION = b"omlx chain 1"
+_SALT_USE = b"omlx salt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,16 @@ class Image:
     digest: bytes
 
 
-def root(fingerprint: str, salt: str = "") -> bytes:
-    """Return the hash that every chain of this model and salt begins with."""
+def digest_of(salt: str) -> str:
+    """Return what stands for a salt where it is written down, empty for none: its chains can be computed again from
+    that, while a request that is to find them has to name the salt itself."""
+    return blake2b(salt.encode(), digest_size=HASH_BYTES, person=_SALT_USE).hexdigest() if salt else ""
+
+
+def root(fingerprint: str, salt_digest: str = "") -> bytes:
+    """Return the hash that every chain of this model begins with, and of the salt with this digest."""
     digest = blake2b(_CHAIN_VERSION, digest_size=HASH_BYTES)
-    for text in (fingerprint, salt):
+    for text in (fingerprint, salt_digest):
         raw = text.encode()
         digest.update(struct.pack("<Q", len(raw)) + raw)
     return digest.digest()
@@ -84,9 +91,12 @@ class Place:
 class Chain:
     """The tokens of one sequence and the hashes of its blocks. Grows at its end."""
 
-    def __init__(self, start: bytes, tokens: Sequence[int], images: Sequence[Image] = ()) -> None:
-        """Begin at `start`, as `root` gives it. Raises ValueError for a token id that is none."""
+    def __init__(
+        self, start: bytes, tokens: Sequence[int], images: Sequence[Image] = (), *, salt_digest: str = ""
+    ) -> None:
+        """Begin at `start`, the `root` of the same `salt_digest`. Raises ValueError for a token id that is none."""
         self._root = start
+        self._salt_digest = salt_digest
         self._images = sorted(images, key=lambda image: image.position)
         self._ids = bytearray()
         self._hashes: list[bytes] = []
@@ -124,6 +134,10 @@ class Chain:
         """Return the packed ids of at most `tokens` leading tokens of a block."""
         first = block * BLOCK_TOKENS
         return bytes(self._ids[first * ID_BYTES : (first + tokens) * ID_BYTES])
+
+    def salt_digest_at(self, start: int) -> str:
+        """Return the digest of the salt for the block that begins the chain, nothing for those after it."""
+        return "" if start else self._salt_digest
 
     def opaque(self, block: int) -> bool:
         """Return whether an image begins in the block: then its token ids alone do not tell what it holds."""

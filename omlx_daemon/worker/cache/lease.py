@@ -149,7 +149,7 @@ class Lease:
             self._before = self._store.lineage.resume(self._chain.ending_at(restored.tokens).hash)
         took_s = time.monotonic() - began_s + (loading.spent_s if loading else 0.0)
         self._store.count(self._prompt_tokens, restored, took_s)
-        self._store.complete(plan)
+        self._store.complete(plan, self._chain)
         self._drop_loading()
         self.state = LeaseState.RESTORED
         return restored

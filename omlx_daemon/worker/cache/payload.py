@@ -141,3 +141,5 @@ class Block:
     payload: Payload
     ids: bytes | None
     """Packed token ids of the block; None where they do not tell what it holds."""
+    salt_digest: str = ""
+    """Of the chain's salt, where the block begins a chain that has one."""

@@ -121,7 +121,7 @@ class Recorder:
         rows = place.end - start if part is Part.WINDOW else 0
         name = BlockName(place.hash, place.parent, place.tokens, part, rows)
         payload = self._codec.capture(source, part, start, place.end)
-        return Block(name, payload, self._ids(place))
+        return Block(name, payload, self._ids(place), self._chain.salt_digest_at(place.start))
 
     def _ids(self, place: Place) -> bytes | None:
         block = place.start // BLOCK_TOKENS

@@ -11,6 +11,8 @@ from omlx_daemon.worker.cache.tier import Answer, Held, Tier
 
 MAX_DEFERRED = 4096
 _RETRIES = 8
+_Told = tuple[bytes | None, str]
+"""What a block's file says besides its name: token ids, and the digest of the salt of a chain that it begins."""
 
 
 class Shelf:
@@ -20,7 +22,7 @@ class Shelf:
         """Look into `tiers` in this order."""
         self._tiers = tuple(tiers)
         self._by_name = {tier.name: tier for tier in tiers}
-        self._deferred: OrderedDict[tuple[str, BlockName], bytes | None] = OrderedDict()
+        self._deferred: OrderedDict[tuple[str, BlockName], _Told] = OrderedDict()
         self.now = 0
         """Logical time: one tick for every use of the cache."""
 
@@ -55,7 +57,7 @@ class Shelf:
         """Give a part to every tier; a tier that has no room now is asked again later."""
         for tier in self._tiers:
             if tier.store(block, self.now) is Answer.LATER:
-                self._defer(tier, block.name, block.ids)
+                self._defer(tier, block.name, (block.ids, block.salt_digest))
 
     def promote(self, held: Held, block: Block, since: int) -> None:
         """Offer a part that was loaded to the tiers faster than its own."""
@@ -75,23 +77,23 @@ class Shelf:
         for tier in self._tiers:
             tier.supersede(names)
 
-    def complete(self, blocks: Iterable[tuple[BlockName, bytes | None]]) -> None:
-        """See to it that every tier gets the parts that it lacks, sooner or later."""
-        for name, ids in blocks:
+    def complete(self, blocks: Iterable[tuple[BlockName, bytes | None, str]]) -> None:
+        """Give every tier, sooner or later, the parts that it lacks: by name, token ids and digest of the salt."""
+        for name, ids, salt_digest in blocks:
             for tier in self._tiers:
                 if tier.lookup(name.hash, name.part) is None:
-                    self._defer(tier, name, ids)
+                    self._defer(tier, name, (ids, salt_digest))
 
     def retry(self) -> None:
         """Offer again a few of the parts that found no room."""
         for tier_name, name in list(self._deferred)[:_RETRIES]:
-            ids = self._deferred.pop((tier_name, name))
+            told = self._deferred.pop((tier_name, name))
             payload = self._payload(name)
             if payload is None:
                 continue
             tier = self._by_name[tier_name]
-            if tier.store(Block(name, payload, ids), self.now) is Answer.LATER:
-                self._defer(tier, name, ids)
+            if tier.store(Block(name, payload, *told), self.now) is Answer.LATER:
+                self._defer(tier, name, told)
                 return
 
     @property
@@ -99,8 +101,8 @@ class Shelf:
         """Parts that wait to be offered again."""
         return len(self._deferred)
 
-    def _defer(self, tier: Tier, name: BlockName, ids: bytes | None) -> None:
-        self._deferred[tier.name, name] = ids
+    def _defer(self, tier: Tier, name: BlockName, told: _Told) -> None:
+        self._deferred[tier.name, name] = told
         if len(self._deferred) > MAX_DEFERRED:
             self._deferred.popitem(last=False)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from omlx_daemon.coldstore.names import BLOCK_TOKENS, BlockName
 from omlx_daemon.worker.cache.checkpoints import Checkpoints
 from omlx_daemon.worker.cache.gate import Gate
-from omlx_daemon.worker.cache.hashing import Chain, Image, root
+from omlx_daemon.worker.cache.hashing import Chain, Image, digest_of, root
 from omlx_daemon.worker.cache.index import Index
 from omlx_daemon.worker.cache.inflight import InFlight
 from omlx_daemon.worker.cache.lease import Lease, LeaseOptions, Restored
@@ -64,11 +64,11 @@ class Store:
         options: LeaseOptions | None = None,
     ) -> Lease:
         """Return a lease on what is stored of this prompt. Raises ValueError for a token id that is none."""
-        return Lease(self, Chain(root(self._fingerprint, salt), tokens, images), options or LeaseOptions())
+        return Lease(self, self._chain(tokens, digest_of(salt), images), options or LeaseOptions())
 
-    def hash_of(self, tokens: Sequence[int]) -> bytes:
-        """Return the hash of the block, full or a tail, that ends these tokens, where they have no salt."""
-        return Chain(root(self._fingerprint, ""), tokens).ending_at(len(tokens)).hash
+    def hash_of(self, tokens: Sequence[int], salt_digest: str = "") -> bytes:
+        """Return the hash of the block, full or a tail, that ends these tokens, with the salt of this digest."""
+        return self._chain(tokens, salt_digest).ending_at(len(tokens)).hash
 
     def learn(self, names: Iterable[BlockName]) -> None:
         """Take note of blocks that lie in a tier and were not stored here."""
@@ -86,7 +86,7 @@ class Store:
 
     def pin(self, name: str, tokens: Sequence[int], salt: str = "") -> None:
         """Keep this prefix, its full blocks and its tail, under `name` from eviction in memory."""
-        chain = Chain(root(self._fingerprint, salt), tokens)
+        chain = self._chain(tokens, digest_of(salt))
         tail = [chain.ending_at(len(chain)).hash] if len(chain) else []
         self._pins[name] = frozenset([*(chain.hash_of(block) for block in range(chain.blocks)), *tail])
         self._apply_pins()
@@ -218,16 +218,20 @@ class Store:
         saved_s = self._gate.compute_s(restored.tokens)
         self._counters.add(prompt_tokens, restored.by_tier, restored.stop.value, restore_s, saved_s)
 
-    def complete(self, plan: Plan) -> None:
-        """See to it that what was used and is at hand gets into the tiers that lack it."""
-        names = [piece.held.name for piece in plan.pieces if piece.held.at_hand]
-        nodes = [self._index.get(name.hash) for name in names]
-        self._shelf.complete((name, node.ids) for name, node in zip(names, nodes, strict=True) if node)
+    def complete(self, plan: Plan, chain: Chain) -> None:
+        """See to it that what `chain` used and is at hand gets into the tiers that lack it."""
+        used = [(piece, self._index.get(piece.held.name.hash)) for piece in plan.pieces if piece.held.at_hand]
+        self._shelf.complete(
+            (piece.held.name, node.ids, chain.salt_digest_at(piece.start)) for piece, node in used if node
+        )
 
     def supersede(self, names: list[BlockName]) -> None:
         """Give up parts that newer ones replace."""
         if names:
             self._shelf.supersede(names)
+
+    def _chain(self, tokens: Sequence[int], salt_digest: str, images: Sequence[Image] = ()) -> Chain:
+        return Chain(root(self._fingerprint, salt_digest), tokens, images, salt_digest=salt_digest)
 
     def _seal(self, all_of_them: bool) -> None:
         if self._codec is not None:

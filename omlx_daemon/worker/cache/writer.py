@@ -169,7 +169,7 @@ class Writer:
             return None
 
     def _write(self, block: Block) -> int:
-        tensors, details = block.payload.tensors(), metadata.encode(block.ids)
+        tensors, details = block.payload.tensors(), metadata.encode(block.ids, block.salt_digest)
         size_bytes = blockfile.file_bytes(block.name, tensors, details)
         if not self._budget.take(size_bytes, block.name.parent):
             raise _NoRoom(errno.EDQUOT, "the cache's quota grants no room")

@@ -112,7 +112,9 @@ class Prefixes:
             sequence.lease.release()
 
     def _distance(self, sequence: Sequence, filename: str, end: int, source: object) -> float:
-        if self._compare is None or not filename.startswith(self.store.hash_of(sequence.prompt[:end]).hex()):
+        if self._compare is None or not filename.startswith(
+            self.store.hash_of(sequence.prompt[:end], sequence.cache.salt_digest).hex()
+        ):
             return NOT_READ
         return self._compare(filename, end, source)
 
