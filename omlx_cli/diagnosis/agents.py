@@ -15,7 +15,7 @@ from omlx_cli.contract import keys
 from omlx_cli.contract.errors import OmlxError
 from omlx_cli.diagnosis import agent_settings, endpoint, listener
 from omlx_cli.diagnosis.agent_settings import READERS, Setting, Shell, Unreadable
-from omlx_cli.diagnosis.check import Check, ok, warn
+from omlx_cli.diagnosis.check import Check, Verdict, ok, warn
 from omlx_cli.diagnosis.endpoint import Endpoint
 from omlx_cli.diagnosis.subject import Subject
 
@@ -44,10 +44,12 @@ def checks(subject: Subject) -> Iterator[Check]:
     shell = Shell(subject.environ, Path("~").expanduser(), Path.cwd())
     search = subject.environ.get("PATH")
     present = [name for name in AGENTS if shutil.which(name, path=search)]
-    for name in present:
-        yield of_agent(name, shell, here)
+    found = [of_agent(name, shell, here) for name in present]
+    yield from found
+    told = " ".join(check.found for check in found if check.verdict is not Verdict.OK)
     for setting, path in agent_settings.variables(subject.environ):
-        yield from _trouble(_ANY, setting, path, here, shell)
+        if setting.variable not in told:
+            yield from _trouble(_ANY, setting, path, here, shell)
     if not present:
         yield ok("agents", f"none on the PATH of {', '.join(AGENTS)}")
 

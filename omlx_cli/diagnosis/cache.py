@@ -73,7 +73,7 @@ def sample(report: VerifyReport) -> Check:
             f"{report.damaged} of {report.checked} blocks looked at were damaged and are put aside; the disk may fail"
         )
         return warn("blocks", text, _VERIFY)
-    return ok("blocks", f"{report.checked} looked at ({format_bytes(report.checked_bytes)}), all good")
+    return ok("blocks", f"{report.checked} blocks looked at ({format_bytes(report.checked_bytes)}), all good")
 
 
 def _books(subject: Subject) -> Books:

@@ -49,4 +49,4 @@ def _times(total_s: float, ttft_s: float | None) -> str:
 
 
 def _spent(seconds: float) -> str:
-    return f"{seconds:.2f} s" if 0.9995 <= seconds < 60 else format_duration(seconds)
+    return f"{seconds:.2f} s" if seconds < 60 else format_duration(seconds)

@@ -43,7 +43,7 @@ def test_one_that_is_not_there_yet(look: Look, paths: Paths) -> None:
 def test_blocks_that_are_well(look: Look, paths: Paths, blocks: list[Path]) -> None:
     accounts, sample = look("cache")
     assert (accounts.verdict, accounts.found.split(" of ")[0].split(",")[0]) == (Verdict.OK, "3 blocks")
-    assert (sample.verdict, sample.found.partition(" (")[0]) == (Verdict.OK, "3 looked at")
+    assert (sample.verdict, sample.found.partition(" (")[0]) == (Verdict.OK, "3 blocks looked at")
     assert not paths.daemon_info.exists()
 
 
@@ -81,7 +81,7 @@ def test_through_the_daemon(look: Look, daemon: StandIn) -> None:
     daemon.says("POST", routes.CACHE_VERIFY, records(VerifyDone(report=report)))
     accounts, sample = look("cache")
     assert accounts.found == "40 blocks, 1.0 GB of 10.0 GB in /c"
-    assert (sample.verdict, sample.found) == (Verdict.OK, "16 looked at (100 MB), all good")
+    assert (sample.verdict, sample.found) == (Verdict.OK, "16 blocks looked at (100 MB), all good")
     assert daemon.asked(routes.CACHE_VERIFY) == [msgspec.to_builtins(VerifyBody(sample=cache.SAMPLE_BLOCKS))]
     degraded = msgspec.structs.replace(stats, state="degraded", reason="writing: No space left on device")
     daemon.says("GET", routes.CACHE_STATS, reply(degraded))
