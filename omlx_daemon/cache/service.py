@@ -104,6 +104,7 @@ class CacheService:
             self.telling.trouble(ledger.degraded)
             if ledger.degraded:
                 tries = 0 if await asyncio.to_thread(ledger.probe) else min(tries + 1, MAX_DOUBLINGS)
+                await self._agree_on_pins(ledger)
                 continue
             tries = 0
             if clock() >= upkeep_s:
@@ -122,7 +123,16 @@ class CacheService:
     async def _keep_up(self, ledger: Ledger, *, rescan: bool) -> None:
         await asyncio.to_thread(ledger.maintain)
         await asyncio.to_thread(ledger.rescan if rescan else ledger.look)
+        await self._agree_on_pins(ledger)
         await self.desk.run(partial(self._count, ledger))
+
+    async def _agree_on_pins(self, ledger: Ledger) -> None:
+        """Tell workers what is pinned where that changed by itself: another directory stands in the old one's place."""
+        for session in list(self._sessions):
+            if session.namespace:
+                pinned = await self.desk.run(partial(ledger.pinned_hashes, session.namespace))
+                if pinned != session.start.pinned:
+                    session.pin(pinned)
 
     async def open(self, spec: ModelSpec, room_bytes: int) -> Session:
         """Return the cache of a worker that is about to start, and may take `room_bytes` of memory beside the model."""

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from omlx_daemon.cache.plan import CachePlan
-from omlx_daemon.wire.cache import Evicted, Reserve, Stored
+from omlx_daemon.ledger.ledger import Ledger
+from omlx_daemon.ledger.policy import Policy
+from omlx_daemon.wire.cache import Evicted, PinBlocks, Reserve, Stored
 from tests.cachewire.test_service import SPACE, Daemon, run, stats, store, until
 
 
@@ -44,3 +46,31 @@ def test_workers_and_books_hear_of_what_others_remove(tmp_path: Path, monkeypatc
         upkeep.cancel()
 
     run(CachePlan(tmp_path, hot_bytes=10), test)
+
+
+def test_workers_hear_what_is_pinned_in_another_directory_in_the_old_ones_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOOK_S", "UPKEEP_S"):
+        monkeypatch.setattr(f"omlx_daemon.cache.service.{name}", 0.01)
+    monkeypatch.setattr("omlx_daemon.ledger.health.RETRY_S", 0.0)
+    old, new = bytes([1]) * 32, bytes([2]) * 32
+    root, other = tmp_path / "cache", tmp_path / "other"
+    for place, digest in ((root, old), (other, new)):
+        ledger = Ledger.open(place, Policy())
+        ledger.pin("rules", SPACE["a"], (digest,))
+        ledger.close()
+
+    async def test(daemon: Daemon) -> None:
+        session = await daemon.start("a")
+        assert session.start.pinned == (old,)
+        upkeep = asyncio.create_task(daemon.service.run())
+        root.rename(tmp_path / "gone")
+        other.rename(root)
+        await until(lambda: PinBlocks(hashes=(new,)) in daemon.sent["a"])
+        shutil.rmtree(root)
+        await until(lambda: (root / "pins.json").exists())
+        upkeep.cancel()
+        assert [one for one in daemon.sent["a"] if isinstance(one, PinBlocks)] == [PinBlocks(hashes=(new,))]
+
+    run(CachePlan(root, hot_bytes=10), test)
