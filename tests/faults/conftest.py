@@ -43,10 +43,10 @@ def client(place: Place) -> Client:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return the mount point of a file system of 16 MiB."""
+    """Return the mount point of a file system of 32 MiB."""
     path = tmp_path / "disk"
     path.mkdir(mode=0o700)
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", str(path)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32m,mode=0700", "tmpfs", str(path)]
     if sys.platform != "linux" or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this system lets no test mount a file system")
     yield path
@@ -57,6 +57,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def small_place(small_disk: Path, model: Path) -> Iterator[Place]:
     """Return a home of its own on the small disk, with the model and no daemon yet."""
     made = Place(make_home(small_disk, model).path)
+    with made.paths.config.open("a") as config:
+        config.write('[cache]\ncold_max_size = "100%"\nmin_free = "0"\n')
     yield made
     end(made)
     made.check_logs()

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,7 @@ BOUND = () if os.getuid() else ("setpriv", f"--bounding-set={_CAPABILITIES}", f"
 
 @dataclass(frozen=True)
 class Place(Home):
-    """`more` is added to the environment of its commands, and so of its daemon."""
-
-    more: dict[str, str] = field(default_factory=dict)
+    """One omlx home, and what may have become of it."""
 
     @property
     def paths(self) -> Paths:
@@ -34,7 +32,7 @@ class Place(Home):
         """Run one `omlx` command to its end."""
         return subprocess.run(
             [*BOUND, *CLI, *words],
-            env={**self.environment, **self.more},
+            env=self.environment,
             capture_output=True,
             text=True,
             input=stdin or "",
