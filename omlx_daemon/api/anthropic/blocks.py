@@ -78,12 +78,11 @@ class Blocks:
         return self._begin(TextReply(text=""), TextDelta(text=text))
 
     def _reasoning(self, text: str) -> list[BlockEvent]:
-        self._thoughts.append(text)
+        begun: list[BlockEvent] = []
         if self._open is not ThinkingReply:
-            self._thoughts = [text]
-            begun = self._begin(ThinkingReply(thinking="", signature=""))
-            return begun if self._omitted else [*begun, self._delta(ThinkingDelta(thinking=text))]
-        return [] if self._omitted else [self._delta(ThinkingDelta(thinking=text))]
+            begun, self._thoughts = self._begin(ThinkingReply(thinking="", signature="")), []
+        self._thoughts.append(text)
+        return begun if self._omitted else [*begun, self._delta(ThinkingDelta(thinking=text))]
 
     def _tool_call(self, piece: ToolCall) -> list[BlockEvent]:
         if piece.void:
@@ -104,7 +103,7 @@ class Blocks:
         arguments = "".join(call.arguments) or "{}"
         if not _is_object(arguments):
             self.warnings.append(f"the input of a call of {call.name} is no JSON object and was given as text")
-            return self._text(arguments)
+            return self._text(f"{call.name}({arguments})")
         self.calls = True
         block = ToolUseReply(id=call.id, name=call.name, input={})
         return [*self._begin(block, InputDelta(partial_json=arguments)), *self._close()]

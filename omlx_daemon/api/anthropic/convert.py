@@ -6,9 +6,9 @@ import msgspec
 
 from omlx_daemon.api.anthropic import schema
 from omlx_daemon.api.anthropic.prompt import chat_prompt
-from omlx_daemon.api.anthropic.schema import MAX_SEED, MessagesBody, PromptBody, ThinkingEnabled
+from omlx_daemon.api.anthropic.schema import MAX_SEED, MessagesBody, PromptBody, ThinkingAdaptive, ThinkingEnabled
 from omlx_daemon.api.anthropic.usage import Scale
-from omlx_daemon.api.caller import Caller
+from omlx_daemon.api.caller import MAX_NAME, Caller
 from omlx_daemon.api.extras import invalid, terms
 from omlx_daemon.api.trace import PREFIX as REQUEST_PREFIX
 from omlx_daemon.core.models import Served
@@ -22,8 +22,6 @@ from omlx_daemon.core.requests import (
 )
 
 PREFIX = "msg_"
-_HIGHEST = {"xhigh": "high", "max": "high"}
-"""Efforts that no local model tells from the highest it knows."""
 _NO_BUDGET = "thinking.budget_tokens is not enforced; max_tokens bounds reasoning and answer together"
 
 
@@ -53,7 +51,7 @@ def message_job(body: MessagesBody, caller: Caller, served: Served) -> Job:
         request=request,
         scale=_scale(served),
         stream=bool(body.stream),
-        omits_thinking=getattr(thinking, "display", None) == "omitted",
+        omits_thinking=isinstance(thinking, ThinkingEnabled | ThinkingAdaptive) and thinking.display == "omitted",
         manages_context=body.context_management is not None,
         warnings=(_NO_BUDGET,) if budget else (),
     )
@@ -67,7 +65,6 @@ def count_job(body: PromptBody, caller: Caller, served: Served) -> Job:
 
 def _request(body: PromptBody, caller: Caller, served: Served) -> GenerationRequest:
     agreed = terms(body, caller)
-    user = body.metadata.user_id if body.metadata else None
     return GenerationRequest(
         id=f"{caller.request_id}.0",
         model=served.name,
@@ -76,11 +73,17 @@ def _request(body: PromptBody, caller: Caller, served: Served) -> GenerationRequ
         priority=agreed.priority,
         deadline_s=agreed.deadline_s,
         keep_alive_s=agreed.keep_alive_s,
-        client=caller.name or user or caller.peer,
+        client=caller.name or _user(body) or caller.peer,
         tool_choice=_tool_choice(body),
         response_format=_response_format(body),
         reasoning=_reasoning(body),
     )
+
+
+def _user(body: PromptBody) -> str:
+    """Return on whose behalf the request is made; of a long name its end, where agents put their session."""
+    user = (body.metadata.user_id if body.metadata else None) or ""
+    return "".join(letter for letter in user if letter.isprintable())[-MAX_NAME:]
 
 
 def _sampling(body: MessagesBody) -> Sampling:
@@ -125,7 +128,7 @@ def _reasoning(body: PromptBody) -> ReasoningOptions:
     """Return what is wanted of reasoning: none where it is not asked for, as Anthropic's clients expect."""
     effort = (body.output_config.effort if body.output_config else None) or ""
     enabled = body.thinking is not None and not isinstance(body.thinking, schema.ThinkingDisabled)
-    return ReasoningOptions(enabled=enabled, effort=_HIGHEST.get(effort, effort))
+    return ReasoningOptions(enabled=enabled, effort=effort)
 
 
 def _scale(served: Served) -> Scale:

@@ -165,7 +165,9 @@ def _tools(tools: Sequence[ClientTool]) -> Iterator[dict[str, object]]:
     names: set[str] = set()
     for index, tool in enumerate(tools):
         if tool.type not in (None, "custom"):
-            raise invalid(f"tools[{index}].type", f"{tool.type!r} is a tool of Anthropic's servers, which are not here")
+            raise invalid(
+                f"tools[{index}].type", f"{tool.type!r} tools are not supported, only those of the client's own"
+            )
         if tool.name in names:
             raise invalid(f"tools[{index}].name", f"there are two tools called {tool.name!r}")
         names.add(tool.name)

@@ -124,7 +124,7 @@ def test_a_call_that_is_taken_back_was_never_told() -> None:
 def test_input_that_is_no_object_is_text_with_a_warning() -> None:
     blocks = Blocks()
     events = [made for part in ("[1", "2]") for made in blocks.add(ToolCall(id=part[0], name="f", arguments=part))]
-    assert shape(events + blocks.end()) == [("text", "[12]")]
+    assert shape(events + blocks.end()) == [("text", "f([1)f(2])")]
     assert (blocks.calls, len(blocks.warnings)) == (False, 2)
 
 

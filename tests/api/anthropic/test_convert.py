@@ -108,7 +108,7 @@ def test_what_makes_no_sense(fields: dict[str, Any], param: str) -> None:
             {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
             ReasoningOptions(enabled=True, effort="low"),
         ),
-        ({"output_config": {"effort": "max"}}, ReasoningOptions(enabled=False, effort="high")),
+        ({"output_config": {"effort": "max"}}, ReasoningOptions(enabled=False, effort="max")),
     ],
 )
 def test_reasoning_is_had_by_those_who_ask_for_it(fields: dict[str, Any], expected: ReasoningOptions) -> None:
@@ -143,6 +143,12 @@ def test_an_answer_that_follows_a_schema(field: str) -> None:
 def test_whose_request_it_is(caller: Caller, client: str) -> None:
     made = message_job(body(metadata={"user_id": "user_1"}), caller, Served(name="sky"))
     assert made.request.client == client
+
+
+def test_a_long_name_keeps_the_session_at_its_end() -> None:
+    client = job(metadata={"user_id": "device" * 50 + "\x1b_session_1"}).request.client
+    assert len(client) == 100
+    assert client.endswith("device_session_1")
 
 
 def test_terms_of_omlx() -> None:
