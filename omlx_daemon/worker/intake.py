@@ -102,6 +102,7 @@ class Intake:
             return None
         try:
             record, kin = self._history.meet(request, sequence.prompt)
+            record.saying = sequence.said
         except Exception:
             log.exception("comparing a prompt failed", extra=about(request.id))
             return None

@@ -124,13 +124,17 @@ def _reasoned(message: Message) -> bool:
 
 
 def _share_turns(now: ChatPrompt, earlier: ChatPrompt, start: int) -> bool:
-    """Return whether turns after the first `start`, and beside the system's, are in both."""
-    known = {_key(message) for message in earlier.messages[start:] if message.role not in _SYSTEM}
-    return any(_key(message) in known for message in now.messages[start:] if message.role not in _SYSTEM)
+    """Return whether most of the shorter one's turns after the first `start`, beside the system's, are in both."""
+    ours, theirs = ({_key(m) for m in prompt.messages[start:] if m.role not in _SYSTEM} for prompt in (now, earlier))
+    return bool(ours & theirs) and _size(ours & theirs) >= _SAME_TEXT * min(_size(ours), _size(theirs))
 
 
 def _key(message: Message) -> tuple[str, str, int]:
     return message.role, message.content, len(message.tool_calls)
+
+
+def _size(keys: set[tuple[str, str, int]]) -> int:
+    return sum(len(content) + 1 for _, content, _ in keys)
 
 
 def _head(messages: tuple[Message, ...]) -> str:

@@ -37,6 +37,8 @@ class Record:
     """Whether what it computes is kept."""
     said: bytes = b""
     is_done: bool = False
+    saying: Sequence[int] = ()
+    """The answer as it grows, until it ends; the engine's thread adds to it."""
     parts: frozenset[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -45,7 +47,7 @@ class Record:
     @property
     def whole(self) -> bytes:
         """The packed ids of prompt and answer."""
-        return self.ids + self.said
+        return self.ids + (self.said if self.is_done else packed(self.saying))
 
     @property
     def nbytes(self) -> int:

@@ -49,11 +49,13 @@ def verdict(found: Found, kin: Kin | None) -> Miss:
     if kin is None:
         return _by_cache(found)
     of_cache = max(0, min(kin.at_tokens, found.prompt_tokens - 1) - found.position)
-    if kin.lost_tokens >= max(WORTH_TOKENS, of_cache):
+    # Another prompt may have left more of this one than the most alike did.
+    lost_tokens = kin.at_tokens + kin.lost_tokens - max(kin.at_tokens, found.position)
+    if lost_tokens >= max(WORTH_TOKENS, of_cache):
         cause, detail = kin.finding
-        return _told(found, kin, cause, detail, kin.lost_tokens, kin.at_tokens)
+        return _told(found, kin, cause, detail, lost_tokens, kin.at_tokens)
     if of_cache < WORTH_TOKENS:
-        return Miss(cause=_no_miss(found), at_tokens=found.position, block=found.block)
+        return _by_cache(found)
     return _told(found, kin, _why_less(found, kin), "", of_cache, found.position)
 
 
@@ -76,10 +78,10 @@ def by_stored(miss: Miss, now: Lines, earlier_text: str, now_text: str) -> Miss:
 
 def _by_cache(found: Found) -> Miss:
     cause = _OF_STOP.get(found.stop)
-    if cause is None:
-        return Miss(cause=_no_miss(found), at_tokens=found.position, block=found.block)
-    # How much was stored behind an evicted block is not known; nothing of the prompt is newer than it.
+    # How much was stored behind an evicted block is not known: at most all of the prompt.
     reached = found.reach if found.reach > found.position else found.prompt_tokens - 1
+    if cause is None or reached - found.position < WORTH_TOKENS:
+        return Miss(cause=_no_miss(found), at_tokens=found.position, block=found.block)
     return Miss(cause=cause, at_tokens=found.position, avoidable_tokens=reached - found.position, block=found.block)
 
 
