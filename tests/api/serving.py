@@ -22,10 +22,12 @@ from omlx_daemon.canonical.chosen import ChosenRules
 from omlx_daemon.core.errors import model_not_found
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
+from omlx_daemon.core.ports import Inference
 from omlx_daemon.live.hub import Hub
 from omlx_daemon.live.journal import Log
 from tests.api.cache_port import PlainCache
-from tests.api.ports import OneSlot, PlainNames, ScriptedInference, ShelfModels, StillDaemon, TwoRequests
+from tests.api.ports import OneSlot, PlainNames, ShelfModels, StillDaemon, TwoRequests
+from tests.api.scripts import ScriptedInference
 
 JSON = {"content-type": "application/json"}
 
@@ -99,10 +101,12 @@ def exchange(
 
 
 @contextmanager
-def serving(unix_path: Path, settings: ServerSettings | None = None) -> Iterator[Served]:
-    """Serve until the block ends."""
+def serving(
+    unix_path: Path, settings: ServerSettings | None = None, inference: Inference | None = None
+) -> Iterator[Served]:
+    """Serve until the block ends; `inference` plays in the place of the scripts."""
     served = Served(settings or ServerSettings(), unix_path)
-    ports = (served.inference, served.models, served.slots, served.daemon)
+    ports = (inference or served.inference, served.models, served.slots, served.daemon)
     log = Log(time.monotonic, time.time)
     hub = Hub(log, served.daemon.status, served.live.requests, LiveCache, clock=time.monotonic, wall=time.time)
     app = create_app(
