@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Priority, ReasoningOptions
-from tests.api.ports import PROMPT_TOKENS, text_of
+from tests.api.scripts import PROMPT_TOKENS, text_of
 from tests.api.serving import Served
 
 CHAT = "/v1/chat/completions"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.ports import PROMPT_TOKENS, text_of
+from tests.api.scripts import PROMPT_TOKENS, text_of
 from tests.api.serving import Served
 
 
