@@ -107,6 +107,11 @@ class Paths:
         """Lines typed into the interactive chat."""
         return self.home / "chat_history"
 
+    @property
+    def dashboard(self) -> Path:
+        """How the user likes `omlx top`; written by it alone."""
+        return self.home / "top.json"
+
     def create(self) -> None:
         """Make the directories, readable by their owner alone. Raises OSError."""
         for directory in (self.home, self.models, self.logs, self.run, self.socket.parent):

@@ -54,7 +54,7 @@ def plan(paths: Paths, cache: Path, wanted: Wanted) -> Plan:
     own = [
         _part("shim", [paths.shim]),
         _part("logs", [paths.logs]),
-        _part("state", [*paths.home.glob(f"{paths.state.name}*"), paths.chat_history]),
+        _part("state", [*paths.home.glob(f"{paths.state.name}*"), paths.chat_history, paths.dashboard]),
         _part("run files", [paths.run, *_outer_socket(paths)]),
     ]
     going = [*own, *(part for goes, part in optional if goes)]

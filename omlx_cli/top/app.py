@@ -20,11 +20,19 @@ def run(env: Env) -> int:
     from omlx_cli.top.control import DaemonControl
     from omlx_cli.top.dashboard import TopApp
     from omlx_cli.top.feed import Feed
+    from omlx_cli.top.taste import Taste
 
     if sys.stdout.isatty():
         _ask_the_terminal_for_its_size()
     control = DaemonControl(lambda: env.client, lambda: env.lifecycle)
-    app = TopApp(Feed(sockets.socket_path(env.home)), control, on_shown=_collect_from_now_on)
+    taste = Taste(env.paths.dashboard)
+    app = TopApp(
+        Feed(sockets.socket_path(env.home)),
+        control,
+        on_shown=_collect_from_now_on,
+        theme=taste.theme(),
+        keep_theme=taste.keep_theme,
+    )
     return asyncio.run(app.run_async()) or 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from functools import partial
@@ -20,7 +21,7 @@ from omlx_cli.top.feed import Down
 from omlx_cli.top.header import header
 from omlx_cli.top.history import History
 from omlx_cli.top.moment import Moment
-from omlx_cli.top.spans import Line, Role, Span, clean, fit, line
+from omlx_cli.top.spans import Line, Role, Span, clean, fit, line, wrapped
 from omlx_cli.top.widgets.board import Board
 from omlx_cli.top.widgets.grid import Opened
 from omlx_cli.top.widgets.lines import Lines
@@ -29,7 +30,8 @@ from omlx_cli.top.widgets.log_pane import LogPane
 PAINT_EVERY_S = 0.25
 _STILL_EVERY_S = 1.0
 """How often ages and countdowns are drawn anew where nothing else happens."""
-_TOLD_S = 8.0
+_TOLD_S, _FAILED_S = 8.0, 20.0
+_TOLD_LINES = 3
 
 
 class Source(Protocol):
@@ -57,15 +59,19 @@ class TopApp(App[int]):
         control: Control,
         on_shown: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        theme: str = "",
+        keep_theme: Callable[[str], None] = lambda name: None,
     ) -> None:
+        """Show what `source` says in a theme, and tell `keep_theme` of another one that the user chose."""
         super().__init__()
         self._clock = clock
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-medium"), (180, "-broad")]
         self.VERTICAL_BREAKPOINTS = [(0, "-short"), (34, "-tall")]
         self._on_shown = on_shown
-        for theme in themes.OURS:
-            self.register_theme(theme)
-        self.theme = themes.NIGHT.name
+        for own in themes.OURS:
+            self.register_theme(own)
+        self._keep_theme = keep_theme
+        self.theme = theme if theme in self.available_themes else themes.NIGHT.name
         self.history = History()
         self.snapshot: Snapshot | None = None
         """The daemon after the last event; None before the first."""
@@ -77,6 +83,7 @@ class TopApp(App[int]):
         self._held: tuple[Moment, Sequence[Happening]] | None = None
         """What stands still on the screen while it is paused."""
         self._told: Line = ()
+        """What stands in the place of the hints."""
         self._board = Board(id="board")
         self._head, self._foot, self._offline = Lines(id="head"), Lines(id="foot"), Lines(id="offline")
 
@@ -192,13 +199,14 @@ class TopApp(App[int]):
 
     def _show_foot(self) -> None:
         cells = self.size.width
-        self._foot.show((fit(self._told or keys.hints(cells, is_down=bool(self._down)), cells),))
+        told = tuple((Span(" "), *part) for part in wrapped(self._told, cells - 2, _TOLD_LINES))
+        self._foot.show(told or (fit(keys.hints(cells, is_down=bool(self._down)), cells),))
 
     def tell(self, text: str, failed: bool = False) -> None:
-        """Tell something in the last line, for a while."""
+        """Tell something in the last line: for a while, or until there is more to tell where it ends with `…`."""
         role = Role.BAD if failed else Role.GOOD
-        self._told = (Span(f" {'error: ' if failed else ''}{clean(text)}", role),) if text else ()
-        self._told_until_s = self._clock() + _TOLD_S
+        self._told = line(f"{'error: ' if failed else ''}{clean(text)}", role) if text else ()
+        self._told_until_s = math.inf if text.endswith("…") else self._clock() + (_FAILED_S if failed else _TOLD_S)
         self._show_foot()
 
     def open(self, title: str, draw: Callable[[Moment, int], tuple[Line, ...]]) -> None:
@@ -288,6 +296,7 @@ class TopApp(App[int]):
         names = [*(theme.name for theme in themes.OURS), *sorted(self.available_themes)]
         names = list(dict.fromkeys(names))
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self._keep_theme(self.theme)
         self.tell(f"theme: {self.theme}")
 
     def action_panel(self, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from textwrap import wrap
 
 from omlx_cli.contract.api import RequestInfo
 from omlx_cli.contract.misses import MissInfo
@@ -11,7 +10,7 @@ from omlx_cli.contract.units import format_bytes, format_duration
 from omlx_cli.top import figures, gauges, header, requests
 from omlx_cli.top.history import Course
 from omlx_cli.top.moment import Moment
-from omlx_cli.top.spans import Line, Role, Span, clean, fit, joined, line
+from omlx_cli.top.spans import Line, Role, Span, clean, fit, joined, line, wrapped
 
 _LABEL = 14
 
@@ -69,11 +68,11 @@ def _miss(miss: MissInfo | None, cells: int) -> tuple[Line, ...]:
     if miss is None:
         return ()
     room = max(20, cells - _LABEL)
-    more = [text for told in (miss.detail, miss.advice) for text in wrap(clean(told), room)]
+    more = [part for told in (miss.detail, miss.advice) for part in wrapped(line(clean(told)), room, 8)]
     role = Role.WARN if miss.cause.is_miss else Role.PLAIN
     return (
         _field("missed", Span(miss.cause.value, role), Span(f"  after {miss.at_tokens:,} tokens", Role.DIM)),
-        *(_field("", Span(text)) for text in more),
+        *(_field("", *part) for part in more),
     )
 
 

@@ -9,7 +9,7 @@ from contextvars import copy_context
 from threading import Thread
 from typing import Any, TypeVar
 
-from omlx_cli.contract.errors import OmlxError
+from omlx_cli.contract.errors import Code, OmlxError
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ def run(call: Callable[[], T], done: Callable[[T], object], failed: Callable[[Om
             answer = call()
         except OmlxError as error:
             say(failed, error)
+        except Exception as error:  # noqa: BLE001 - a bug is told like any error, and ends nothing
+            say(failed, OmlxError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
         else:
             say(done, answer)
 

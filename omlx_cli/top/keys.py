@@ -48,7 +48,8 @@ KEYS = (
     Key("t", "theme", "theme", "change the theme: night, day, then what Textual brings"),
     Key("1", "panel('models')", "", "go to the models"),
     Key("2", "panel('requests')", "", "go to the requests"),
-    Key("3", "panel('log')", "", "go to the events"),
+    Key("3", "panel('tiers')", "", "go to the cache"),
+    Key("4", "panel('log')", "", "go to the events"),
     Key("z", "zoom", "", "give the panel the whole screen, or put it back"),
     Key("ctrl+p", "command_palette", "palette", "find a command by its name"),
 )

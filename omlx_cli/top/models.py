@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from omlx_cli.contract.api import SlotInfo, SlotState
 from omlx_cli.contract.cache import ModelCacheFigures
 from omlx_cli.contract.units import format_bytes
@@ -18,6 +20,7 @@ _LOOKS = {
     SlotState.UNLOADING: ("◌", Role.DIM),
     SlotState.CRASHED: ("×", Role.BAD),
 }
+_STATE_CELLS = {SlotState.LOADING: len("◔ loading 100%"), SlotState.CRASHED: len("× crashed 99×")}
 _MIN_BAR = 4
 
 
@@ -100,8 +103,10 @@ def _ttl_value(row: SlotInfo, moment: Moment) -> Sortable:
 
 TABLE: Table[SlotInfo] = Table(
     columns=(
-        Column("name", "MODEL", 14, _name, lambda row, _: (0, row.name), 0, grows_to=44),
-        Column("state", "STATE", 11, _state, _state_value, 1, grows_to=24),
+        Column("name", "MODEL", 14, _name, lambda row, _: (0, row.name), 0, grows_to=44,
+               wants=lambda row: cell_len(row.name)),
+        Column("state", "STATE", 11, _state, _state_value, 1, grows_to=24,
+               wants=lambda row: _STATE_CELLS.get(row.state, 0)),
         Column("size", "MEMORY", 8, _size, lambda row, _: (row.size_bytes, row.name), 2, right=True),
         Column("pin", "PIN", 3, _pin, lambda row, _: (row.pinned, row.name), 7),
         Column("ttl", "TTL", 6, lambda row, at, _: line(ttl(row, at)), _ttl_value, 5, right=True),

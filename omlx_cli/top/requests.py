@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
+
 from omlx_cli.contract.api import RequestInfo, RequestPhase
 from omlx_cli.top import figures, gauges
 from omlx_cli.top.moment import Moment
@@ -9,6 +11,7 @@ from omlx_cli.top.spans import Line, Role, Span, clean, line
 from omlx_cli.top.table import Column, Sortable, Table
 
 _PRIORITIES = {"interactive": "inter", "normal": "norm", "batch": "batch"}
+"""The classes, the most urgent first, and what stands for each where there is no room."""
 _PHASES = {
     RequestPhase.LOADING: Role.KEY,
     RequestPhase.QUEUED: Role.WARN,
@@ -52,9 +55,10 @@ def _count(number: int, role: Role = Role.PLAIN) -> Line:
     return line(figures.count(number), role if number else Role.DIM)
 
 
-def _priority(row: RequestInfo, _: Moment, __: int) -> Line:
+def _priority(row: RequestInfo, _: Moment, cells: int) -> Line:
     role = {"interactive": Role.KEY, "batch": Role.DIM}.get(row.priority, Role.PLAIN)
-    return line(_PRIORITIES.get(row.priority, clean(row.priority)), role)
+    whole = clean(row.priority)
+    return line(whole if len(whole) <= cells else _PRIORITIES.get(row.priority, whole), role)
 
 
 def _ordered(value: float, row: RequestInfo) -> Sortable:
@@ -73,14 +77,15 @@ TABLE: Table[RequestInfo] = Table(
         ),
         Column(
             "model", "MODEL", 10, lambda row, _, __: line(clean(row.model), Role.STRONG),
-            lambda row, _: (0, row.model), 1, grows_to=28,
+            lambda row, _: (0, row.model), 1, grows_to=28, wants=lambda row: cell_len(row.model),
         ),
         Column(
             "client", "CLIENT", 8, lambda row, _, __: line(clean(row.client) or figures.NONE),
-            lambda row, _: (0, row.client), 7, grows_to=20,
+            lambda row, _: (0, row.client), 7, grows_to=20, wants=lambda row: cell_len(row.client),
         ),
         Column("priority", "PRI", 5, _priority, lambda row, _: (list(_PRIORITIES).index(row.priority)
-               if row.priority in _PRIORITIES else 1, row.id), 11),
+               if row.priority in _PRIORITIES else 1, row.id), 11, grows_to=11,
+               wants=lambda row: len(row.priority)),
         Column("phase", "PHASE", 17, _phase, _phase_value, 0, grows_to=40),
         Column("prompt", "PROMPT", 6, lambda row, _, __: _count(row.prompt_tokens),
                lambda row, _: _ordered(row.prompt_tokens, row), 5, right=True),

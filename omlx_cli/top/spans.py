@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from textwrap import wrap
 from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
@@ -90,6 +91,14 @@ def fit(spans: Line, cells: int, right: bool = False) -> Line:
         pad = Span(" " * missing)
         return (pad, *spans) if right else (*spans, pad)
     return _cut(spans, cells)
+
+
+def wrapped(spans: Line, cells: int, most: int) -> tuple[Line, ...]:
+    """Return a line's text in its first role, in `most` lines of `cells` cells, broken between words."""
+    if not spans:
+        return ()
+    found = wrap(text(spans), max(1, cells), max_lines=most, placeholder=" …" if cells > 1 else "")
+    return tuple((Span(part, spans[0].role),) for part in found)
 
 
 def _cut(spans: Line, cells: int) -> Line:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -15,6 +15,7 @@ Sortable = tuple[float, str]
 _GAP = 1
 _MARK = 2
 """Cells before the first column, for the cursor."""
+_NO_WISHES: Mapping[str, int] = {}
 _ABOVE, _BELOW = "▲", "▼"
 
 
@@ -29,10 +30,12 @@ class Column(Generic[Row]):
     """Takes the cells that the column has."""
     value: Callable[[Row, Moment], Sortable]
     rank: int
-    """Columns of a higher rank go first where there is no room for all."""
+    """Columns of a higher rank go first where there is no room for all; those within ten ranks grow together."""
     right: bool = False
     grows_to: int = 0
     """The cells it may have where there is room to spare; 0 is `cells`."""
+    wants: Callable[[Row], int] | None = None
+    """Cells that show all of a row's; what a column wants comes before what others grow by."""
 
 
 @dataclass(frozen=True)
@@ -76,37 +79,63 @@ class Table(Generic[Row]):
             kept.sort(key=lambda row: value(row, moment), reverse=sorting.descending)
         return kept
 
-    def layout(self, cells: int) -> list[tuple[Column[Row], int]]:
+    def wishes(self, rows: Iterable[Row]) -> dict[str, int]:
+        """Return the cells that columns want for all of these rows to be whole."""
+        found = list(rows)
+        measured = ((column.key, column.wants) for column in self.columns if column.wants is not None)
+        return {key: max(map(wants, found), default=0) for key, wants in measured}
+
+    def layout(self, cells: int, wishes: Mapping[str, int] = _NO_WISHES) -> Layout[Row]:
         """Return the columns that fit into `cells`, each with its width."""
         chosen = sorted(self.columns, key=lambda column: column.rank)
         while len(chosen) > 1 and _needed(chosen) > cells:
             chosen.pop()
         widths = {column.key: column.cells for column in chosen}
         spare = cells - _needed(chosen)
-        growing = [column for column in chosen if column.grows_to > column.cells]
-        while spare > 0 and growing:
-            for column in growing[:spare]:
-                widths[column.key] += 1
-            spare -= len(growing)
-            growing = [column for column in growing if column.grows_to > widths[column.key]]
+        for bounds in _bounds(chosen, wishes):
+            spare = _grown(widths, bounds, spare)
         return [(column, widths[column.key]) for column in self.columns if column.key in widths]
 
-    def head(self, cells: int, sorting: Sorting) -> Line:
+    def head(self, layout: Layout[Row], cells: int, sorting: Sorting) -> Line:
         """Return the line of titles; a click on one sorts by it."""
         spans = [Span(" " * _MARK)]
-        for column, width in self.layout(cells):
+        for column, width in layout:
             arrow = (_BELOW if sorting.descending else _ABOVE) if column.key == sorting.key else ""
             title = Span(f"{column.title}{arrow}", Role.TITLE, f"sort('{column.key}')")
             spans += [*fit((title,), width, column.right), Span(" " * _GAP)]
         return fit(tuple(spans), cells)
 
-    def line(self, row: Row, moment: Moment, cells: int, at_cursor: bool = False) -> Line:
+    def line(self, layout: Layout[Row], row: Row, moment: Moment, cells: int, at_cursor: bool = False) -> Line:
         """Return one row; the cursor's has a mark before it."""
         spans = [Span("▸ " if at_cursor else " " * _MARK, Role.KEY)]
-        for column, width in self.layout(cells):
+        for column, width in layout:
             spans += [*fit(column.cell(row, moment, width), width, column.right), Span(" " * _GAP)]
         drawn = fit(tuple(spans), cells)
         return drawn if self.is_lit(row) else tuple(_dimmed(span) for span in drawn)
+
+
+Layout = list[tuple[Column[Row], int]]
+"""The columns in sight, each with its width in cells."""
+
+
+def _bounds(columns: Sequence[Column[Row]], wishes: Mapping[str, int]) -> Iterator[dict[str, int]]:
+    """Yield what columns may grow to, one after the other: to their wishes by their ranks, the others, all of them."""
+    wishing = [column for column in columns if column.key in wishes]
+    for tens in range(1 + max((column.rank for column in columns), default=0) // 10):
+        yield {one.key: min(one.grows_to, wishes[one.key]) for one in wishing if one.rank // 10 == tens}
+    yield {column.key: column.grows_to for column in columns if column.key not in wishes}
+    yield {column.key: column.grows_to for column in columns}
+
+
+def _grown(widths: dict[str, int], most: Mapping[str, int], spare: int) -> int:
+    """Widen evenly what is narrower than it may be, the first ones first; return the cells that are left."""
+    growing = [key for key in widths if widths[key] < most.get(key, 0)]
+    while spare > 0 and growing:
+        for key in growing[:spare]:
+            widths[key] += 1
+        spare -= min(spare, len(growing))
+        growing = [key for key in growing if widths[key] < most[key]]
+    return spare
 
 
 def _needed(columns: Sequence[Column[Row]]) -> int:

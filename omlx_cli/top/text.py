@@ -38,7 +38,12 @@ def render(snapshot: Snapshot, cells: int = CELLS) -> str:
 
 def _table(table: Table[Row], rows: Iterable[Row], moment: Moment, cells: int) -> list[Line]:
     found = table.rows(rows, moment, Sorting())
-    return [table.head(cells, Sorting()), *(table.line(row, moment, cells) for row in found)] if found else []
+    layout = table.layout(cells, table.wishes(found))
+    return (
+        [table.head(layout, cells, Sorting()), *(table.line(layout, row, moment, cells) for row in found)]
+        if found
+        else []
+    )
 
 
 def _lines(panels: Iterable[list[Line]]) -> Iterator[str]:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from omlx_cli.contract.live import LiveTier
+from omlx_cli.contract.live import LiveCache, LiveTier
 from omlx_cli.contract.units import format_bytes
 from omlx_cli.top import figures, gauges
 from omlx_cli.top.history import SPAN_S
 from omlx_cli.top.moment import Moment
-from omlx_cli.top.spans import Line, Role, Span, clean, fit, fitting, joined, line
+from omlx_cli.top.spans import Line, Role, Span, clean, fit, fitting, joined, line, width
 
 _ROLES = {"hot": Role.HOT, "cold": Role.COLD}
 _PLACES = {"hot": "RAM", "cold": "SSD"}
+_NOT_YET = "·"
+"""Stands in a sparkline for time before the dashboard was there."""
 _LABEL = 6
-_GAUGE = 12
+_MIN_GAUGE, _GAUGE = 4, 12
 _SIZES = 19
-_SPARK = 24
+_MIN_SPARK, _SPARK = 8, 24
 
 
 def tiers(moment: Moment, cells: int, rows: int) -> tuple[Line, ...]:
-    """Return the panel's lines, the most important first; `rows` of them at most."""
+    """Return the panel's lines, the most important first; `rows` of them at most, and closer where those are few."""
     cache = moment.snapshot.cache
     trouble = () if cache.state == "ok" else (_trouble(moment),)
-    rest = (_saved(moment, cells), *_rates(moment, cells), _budget(moment, cells), _disk(moment, cells))
-    lines = (*trouble, *(_tier(tier, moment, cells) for tier in cache.tiers), *rest)
+    gauge = _gauge_cells(moment, cells)
+    head = (*trouble, *(_tier(tier, moment, cells, gauge) for tier in cache.tiers), _saved(moment, cells))
+    lines = (*head, *_rates(moment, cells), _budget(moment, cells), _disk(moment, cells))
+    if sum(bool(found) for found in lines) > rows:
+        lines = (*head, _both_rates(moment, cells), _disk_and_budget(moment, cells))
     return tuple(fit(found, cells) for found in lines if found)[:rows]
 
 
@@ -46,23 +51,29 @@ def _label(text: str, role: Role = Role.DIM) -> Span:
     return Span(f" {text}".ljust(_LABEL + 1), role)
 
 
-def _tier(tier: LiveTier, moment: Moment, cells: int) -> Line:
+def _gauge_cells(moment: Moment, cells: int) -> int:
+    """Return how long the tiers' gauges are: the words that matter come first."""
+    words = max((width(joined(_tier_words(tier, moment)[:3])) for tier in moment.snapshot.cache.tiers), default=0)
+    return max(_MIN_GAUGE, min(_GAUGE, cells - _LABEL - 2 - words))
+
+
+def _tier(tier: LiveTier, moment: Moment, cells: int, gauge_cells: int) -> Line:
     share = figures.share(tier.size_bytes, tier.limit_bytes or 0)
-    gauge = gauges.bar(share, _GAUGE, _ROLES.get(tier.tier, Role.PLAIN)) if tier.limit_bytes else ()
-    hit = figures.percent(tier_rate(tier, moment))
-    parts = (
-        (
-            *gauge,
-            Span(f" {figures.of_limit(tier.size_bytes, tier.limit_bytes)}".ljust(_SIZES if gauge else _SIZES + _GAUGE)),
-        ),
-        line(f"hit {hit:>3}"),
+    role = _ROLES.get(tier.tier, Role.PLAIN)
+    gauge = gauges.bar(share, gauge_cells, role) if tier.limit_bytes else line(" " * gauge_cells)
+    sizes, *rest = _tier_words(tier, moment)
+    return (_label(clean(tier.tier), role), *fitting(((*gauge, *sizes), *rest), cells - _LABEL - 2))
+
+
+def _tier_words(tier: LiveTier, moment: Moment) -> tuple[Line, ...]:
+    return (
+        line(f" {figures.of_limit(tier.size_bytes, tier.limit_bytes)}".ljust(_SIZES)),
+        line(f"hit {figures.percent(tier_rate(tier, moment)):>3}"),
         line(f"{figures.count(tier.parts)} blocks"),
         line(f"{figures.count(tier.reused_tokens)} tokens reused", Role.DIM),
         line(f"{figures.count(tier.evictions)} evicted", Role.DIM),
         line(f"in {_PLACES.get(tier.tier, clean(tier.tier))}", Role.DIM),
     )
-    name = _label(clean(tier.tier), _ROLES.get(tier.tier, Role.PLAIN))
-    return (name, *fitting(parts, cells - _LABEL - 2))
 
 
 def _saved(moment: Moment, cells: int) -> Line:
@@ -72,27 +83,35 @@ def _saved(moment: Moment, cells: int) -> Line:
         line(f"{figures.count(reused)} of {figures.count(cache.requested_tokens)} tokens", Role.GOOD),
         line(figures.seconds(cache.saved_s), Role.GOOD),
         line(f"{figures.count(cache.recomputed_tokens)} recomputed", Role.NEW),
-        _spark("reused_tokens", moment, cells, Role.GOOD),
+        _spark("reused_tokens", moment, min(_SPARK * 2, cells - _LABEL - 34), Role.GOOD),
     )
     return (_label("saved"), *fitting(parts, cells - _LABEL - 2))
 
 
 def _rates(moment: Moment, cells: int) -> tuple[Line, ...]:
-    """Return reading and writing: a line with sparklines for each, or one line for both where it is narrow."""
-    found = moment.snapshot.cache.tiers
-    read = _rate(sum(tier.read_bytes_per_s for tier in found))
-    written = _rate(sum(tier.written_bytes_per_s for tier in found))
+    """Return reading and writing, each with its sparkline and its sum."""
+    found, room = moment.snapshot.cache.tiers, min(_SPARK * 2, cells - _LABEL - 34)
     read_all = format_bytes(sum(tier.read_bytes for tier in found))
     written_all = format_bytes(sum(tier.written_bytes for tier in found))
     return (
-        (_label("read"), read, *_spark("read_bytes_per_s", moment, cells, Role.COLD), *_total(read_all, cells)),
-        (
-            _label("write"),
-            written,
-            *_spark("written_bytes_per_s", moment, cells, Role.NEW),
-            *_total(written_all, cells),
-        ),
+        (_label("read"), *_reading(moment, room), *_total(read_all, cells)),
+        (_label("write"), *_writing(moment, room), *_total(written_all, cells)),
     )
+
+
+def _both_rates(moment: Moment, cells: int) -> Line:
+    room = (cells - _LABEL - 34) // 2
+    return (_label("read"), *_reading(moment, room), Span("  write", Role.DIM), *_writing(moment, room))
+
+
+def _reading(moment: Moment, room: int) -> Line:
+    rate = _rate(sum(tier.read_bytes_per_s for tier in moment.snapshot.cache.tiers))
+    return (rate, *_spark("read_bytes_per_s", moment, room, Role.COLD))
+
+
+def _writing(moment: Moment, room: int) -> Line:
+    rate = _rate(sum(tier.written_bytes_per_s for tier in moment.snapshot.cache.tiers))
+    return (rate, *_spark("written_bytes_per_s", moment, room, Role.NEW))
 
 
 def _rate(per_s: float) -> Span:
@@ -103,36 +122,51 @@ def _total(text: str, cells: int) -> Line:
     return line(f" {text} in all", Role.DIM) if cells >= _LABEL + 12 + _SPARK + 20 else ()
 
 
-def _spark(series: str, moment: Moment, cells: int, role: Role) -> Line:
-    room = min(_SPARK * 2, cells - _LABEL - 34)
-    return line(gauges.sparkline(moment.history.series(series), room, span=SPAN_S), role) if room >= 8 else ()
+def _spark(series: str, moment: Moment, room: int, role: Role) -> Line:
+    if room < _MIN_SPARK:
+        return ()
+    found = gauges.sparkline(moment.history.series(series), room, span=SPAN_S)
+    known = found.lstrip()
+    return (Span(_NOT_YET * (len(found) - len(known)), Role.DIM), Span(known, role))
 
 
 def _budget(moment: Moment, cells: int) -> Line:
     cache = moment.snapshot.cache
-    queued = sum(tier.queued_parts for tier in cache.tiers)
-    waiting = format_bytes(sum(tier.queued_bytes for tier in cache.tiers))
-    written, budget = cache.written_today_bytes, cache.write_budget_bytes
-    spent = figures.share(written, budget or 0)
-    gauge = gauges.bar(spent, _GAUGE, gauges.LEVEL_ROLES[gauges.level(spent)]) if budget else ()
-    today = (
-        f"{format_bytes(written)} of {format_bytes(budget)} written" if budget else f"{format_bytes(written)} written"
-    )
-    parts = (
-        joined((gauge, line(today)), Span(" ")),
-        line(f"{figures.count(queued)} queued ({waiting})", Role.DIM) if queued else (),
-    )
-    return (_label("today"), *fitting(parts, cells - _LABEL - 2))
+    spent = figures.share(cache.written_today_bytes, cache.write_budget_bytes or 0)
+    gauge = gauges.bar(spent, _GAUGE, gauges.LEVEL_ROLES[gauges.level(spent)]) if cache.write_budget_bytes else ()
+    today = line(f"{_written_today(cache)} written")
+    return (_label("today"), *fitting((joined((gauge, today), Span(" ")), _queued(cache)), cells - _LABEL - 2))
 
 
 def _disk(moment: Moment, cells: int) -> Line:
+    parts = _free(moment.snapshot.cache)
+    return (_label("disk"), *fitting(parts, cells - _LABEL - 2)) if parts else ()
+
+
+def _disk_and_budget(moment: Moment, cells: int) -> Line:
     cache = moment.snapshot.cache
+    today = line(f"{_written_today(cache)} written today")
+    return (_label("disk"), *fitting((*_free(cache)[:1], today, _queued(cache)), cells - _LABEL - 2))
+
+
+def _written_today(cache: LiveCache) -> str:
+    budget = f" of {format_bytes(cache.write_budget_bytes)}" if cache.write_budget_bytes else ""
+    return f"{format_bytes(cache.written_today_bytes)}{budget}"
+
+
+def _queued(cache: LiveCache) -> Line:
+    parts = sum(tier.queued_parts for tier in cache.tiers)
+    size = format_bytes(sum(tier.queued_bytes for tier in cache.tiers))
+    return line(f"{figures.count(parts)} queued ({size})", Role.DIM) if parts else ()
+
+
+def _free(cache: LiveCache) -> tuple[Line, ...]:
+    """Return what of the disk is free and stays so; nothing where that is not known."""
     if not cache.free_bytes and not cache.min_free_bytes:
         return ()
     is_low = cache.free_bytes <= cache.min_free_bytes
-    parts = (
+    return (
         line(f"{format_bytes(cache.free_bytes)} free", Role.BAD if is_low else Role.PLAIN),
         line(f"{format_bytes(cache.min_free_bytes)} stay free", Role.DIM),
         line(f"{figures.count(cache.quarantined)} quarantined", Role.WARN) if cache.quarantined else (),
     )
-    return (_label("disk"), *fitting(parts, cells - _LABEL - 2))

@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from pathlib import Path
 
 import msgspec
 import pytest
 from textual.pilot import Pilot
 
 from omlx_cli.contract.api import RequestInfo
-from omlx_cli.contract.errors import Code, OmlxError
-from omlx_cli.contract.live import Change, Happening, HappeningKind, Snapshot
+from omlx_cli.contract.live import Change, Happening, HappeningKind
 from omlx_cli.top.dashboard import TopApp
 from omlx_cli.top.feed import Down
+from omlx_cli.top.taste import Taste
 from tests.top import screen
+from tests.top.driving import asked, drive, line_with, press
 from tests.top.scripted import REQUESTS, SNAPSHOT, Recorder, Script, at, crowd, daemon
 
 SIZES = ((80, 24), (120, 40), (200, 60))
-Step = Callable[[Pilot[int], Script, Recorder], Coroutine[object, object, None]]
-
-
-def drive(
-    step: Step, *events: Snapshot | Down, size: tuple[int, int] = (120, 40), control: Recorder | None = None
-) -> None:
-    async def run() -> None:
-        script, recorder = Script(*(events or (SNAPSHOT,))), control or Recorder()
-        async with screen.shown(script, size, recorder) as pilot:
-            await step(pilot, script, recorder)
-
-    asyncio.run(run())
-
-
-async def press(pilot: Pilot[int], *keys: str) -> str:
-    await pilot.press(*keys)
-    await screen.settled(pilot)
-    return screen.text(pilot)
-
-
-async def asked(pilot: Pilot[int], recorder: Recorder, count: int = 1) -> list[tuple[object, ...]]:
-    """Wait until the control was asked so often, and its answers were told."""
-    async with asyncio.timeout(30):
-        while len(recorder.asked) < count:
-            await asyncio.sleep(0.005)
-    for _ in range(20):
-        await asyncio.sleep(0.002)
-    await screen.settled(pilot)
-    return recorder.asked
-
-
-def line_with(shown: str, words: str) -> str:
-    return next(line for line in shown.splitlines() if words in line)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -145,8 +113,7 @@ def test_sorting_by_key_and_by_mouse() -> None:
     async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
         shown = await press(pilot, "s", "s", "s")
         assert "CLIENT▲" in shown
-        rows = [line for line in shown.splitlines() if "qwen3-coder…" in line]
-        assert [name in row for name, row in zip(("claude", "curl", "opencode"), rows, strict=True)] == [True] * 3
+        assert shown.index("claude-c") < shown.index("curl") < shown.index("opencode")
         await press(pilot, "r")
         await screen.see(pilot, "CLIENT▼")
         head = line_with(shown, "CLIENT")
@@ -217,7 +184,7 @@ def test_the_log_is_narrowed_and_scrolled() -> None:
                 Happening(number=number, at=at(number), kind=HappeningKind.FAILED, message=f"no {number}")
             )
         await script.queue.join()
-        await press(pilot, "3")
+        await press(pilot, "4")
         await screen.see(pilot, "no 59")
         shown = await press(pilot, "pageup")
         assert "newer below" in shown
@@ -250,78 +217,6 @@ def test_pausing_holds_the_screen_and_loses_nothing() -> None:
     drive(look)
 
 
-def test_pinning_and_unloading_what_the_cursor_is_on() -> None:
-    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
-        await press(pilot, "1", "p")
-        assert await asked(pilot, recorder) == [("pin", "qwen3-coder-30b-4bit", False)]
-        assert "done: pin" in screen.text(pilot)
-        await press(pilot, "down", "p", "u")
-        assert (await asked(pilot, recorder, 3))[1:] == [("pin", "gemma3-4b", True), ("unload", "gemma3-4b", False)]
-
-    drive(look)
-
-
-def test_a_refused_unload_is_asked_about_and_forced() -> None:
-    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
-        await press(pilot, "u")
-        await asked(pilot, recorder)
-        await screen.see(pilot, "it is pinned", "all the same?")
-        await press(pilot, "y")
-        assert (await asked(pilot, recorder, 2))[-1] == ("unload", "qwen3-coder-30b-4bit", True)
-
-    drive(look, control=Recorder(OmlxError(Code.PINNED, "it is pinned", "omlx unpin  lets go of it")))
-
-
-def test_an_error_is_one_line() -> None:
-    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
-        await press(pilot, "p")
-        await asked(pilot, recorder)
-        assert screen.text(pilot).splitlines()[-1] == " error: no such model (omlx ls  lists them)"
-
-    drive(look, control=Recorder(OmlxError(Code.MODEL_NOT_FOUND, "no such model", "omlx ls  lists them")))
-
-
-def test_cancelling_asks_first() -> None:
-    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
-        await press(pilot, "c")
-        await screen.see(pilot, "Cancel req_3f1c5a0e7d0c?")
-        await press(pilot, "n")
-        assert recorder.asked == []
-        await press(pilot, "c")
-        await screen.see(pilot, "Cancel req_3f1c5a0e7d0c?")
-        await press(pilot, "y")
-        assert await asked(pilot, recorder) == [("cancel", "req_3f1c5a0e7d0c")]
-
-    drive(look)
-
-
-def test_pruning_previews_asks_and_only_then_removes() -> None:
-    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
-        await press(pilot, "x")
-        await screen.see(pilot, "nothing is removed yet")
-        await press(pilot, "backspace", "backspace", "9", "enter")
-        await screen.see(pilot, "not a duration")
-        await press(pilot, "d", "enter")
-        assert await asked(pilot, recorder) == [("prune", "9d", True)]
-        await screen.see(pilot, "Remove 12 files, 34.0 MB?", "gemma3-4b: 12 files, 34.0 MB")
-        await press(pilot, "y")
-        assert (await asked(pilot, recorder, 2))[-1] == ("prune", "9d", False)
-        await screen.see(pilot, "removed 12 files, 34.0 MB")
-
-    drive(look)
-
-
-def test_loading_lists_what_is_on_disk_and_not_in_memory() -> None:
-    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
-        await press(pilot, "l")
-        await asked(pilot, recorder)
-        await screen.see(pilot, "phi-4")
-        await pilot.press("down", "enter")
-        assert (await asked(pilot, recorder, 2))[-1] == ("load", "phi-4")
-
-    drive(look)
-
-
 def test_the_palette_finds_every_command() -> None:
     async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
         app = pilot.app
@@ -346,6 +241,18 @@ def test_zooming_gives_a_panel_the_screen_and_puts_it_back() -> None:
     drive(look)
 
 
+def test_the_cache_alone_has_room_for_all_that_is_known_of_it() -> None:
+    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
+        assert "210 GB free  12.0 GB of 100 GB written today  3 queued (21.0 MB)" in screen.text(pilot)
+        shown = await press(pilot, "3", "z")
+        for words in ("118 MB/s", "43.0 MB/s", "12.0 GB of 100 GB written", "20.0 GB stay free"):
+            assert words in shown
+        assert "Requests" not in shown
+        assert "Requests 3" in await press(pilot, "z")
+
+    drive(look, size=(80, 24))
+
+
 def test_a_click_on_a_hint_does_what_the_key_does() -> None:
     async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
         foot = screen.text(pilot).splitlines()[-1]
@@ -367,6 +274,26 @@ def test_a_theme_changes_colours_alone() -> None:
         await screen.see(pilot, "theme: ")
 
     drive(look)
+
+
+def test_the_theme_is_kept_for_the_next_start(tmp_path: Path) -> None:
+    taste = Taste(tmp_path / "top.json")
+
+    async def starts_with(chosen: str, *keys: str) -> None:
+        app = TopApp(Script(SNAPSHOT), Recorder(), theme=taste.theme(), keep_theme=taste.keep_theme)
+        async with app.run_test() as pilot:
+            assert app.theme == chosen
+            await pilot.press(*keys)
+
+    asyncio.run(starts_with("omlx-night", "t"))
+    asyncio.run(starts_with("omlx-day", "t"))
+    assert taste.theme() not in ("", "omlx-day")
+    assert (tmp_path / "top.json").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in tmp_path.iterdir()] == ["top.json"]
+    for broken in ("{", '{"theme": "none such"}', '{"theme": 7}'):
+        (tmp_path / "top.json").write_text(broken)
+        asyncio.run(starts_with("omlx-night"))
+    Taste(tmp_path / "no folder" / "top.json").keep_theme("omlx-day")
 
 
 def test_without_colour_nothing_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:

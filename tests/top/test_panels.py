@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 
@@ -28,7 +30,17 @@ def changed(**parts: object) -> Moment:
 
 def cells(table: Table[Row], row: Row, when: Moment, width_cells: int = 220) -> dict[str, str]:
     """Return what a row shows, by column."""
-    return {column.key: text(column.cell(row, when, cells)).strip() for column, cells in table.layout(width_cells)}
+    layout = table.layout(width_cells, table.wishes([row]))
+    return {column.key: text(column.cell(row, when, cells)).strip() for column, cells in layout}
+
+
+def widths(table: Table[Row], rows: Sequence[Row], cells_wide: int) -> set[int]:
+    """Return how wide a table's lines are, whether or not its columns are fitted to the rows."""
+    layouts = [table.layout(cells_wide, wishes) for wishes in ({}, table.wishes(rows))]
+    heads = [table.head(layout, cells_wide, Sorting("size")) for layout in layouts]
+    return {width(found) for found in (*heads, *(
+        table.line(layout, row, moment(), cells_wide) for layout in layouts for row in rows
+    ))}  # fmt: skip
 
 
 def roles(found: Line) -> set[Role]:
@@ -78,7 +90,7 @@ def test_no_two_states_look_the_same_without_colour(state: SlotState) -> None:
 
 def test_a_request_that_generates() -> None:
     assert cells(requests.TABLE, REQUESTS[0], moment()) == {
-        "id": "3f1c5a0e7d0c", "model": "qwen3-coder-30b-4bit", "client": "claude-code", "priority": "norm",
+        "id": "3f1c5a0e7d0c", "model": "qwen3-coder-30b-4bit", "client": "claude-code", "priority": "normal",
         "phase": "decode  ██████████████████▓▓▓▓▓▓▓▒▒", "prompt": "48.2k", "hot": "32.8k", "cold": "12.3k",
         "new": "3,155", "out": "412", "rate": "48", "ttft": "1.8s", "age": "12s",
     }  # fmt: skip
@@ -89,7 +101,8 @@ def test_a_request_that_reads_its_prompt() -> None:
     assert (shown["hot"], shown["cold"], shown["new"]) == ("0", "4,096", "4,904")
     assert shown["phase"].endswith("45%")
     assert shown["ttft"] == "-"
-    assert shown["priority"] == "inter"
+    assert shown["priority"] == "interactive"
+    assert cells(requests.TABLE, REQUESTS[1], moment(), 118)["priority"] == "inter"
 
 
 def test_parts_of_a_prompt_add_up_to_what_is_done() -> None:
@@ -154,9 +167,7 @@ def test_sorting_turns_round_and_ends() -> None:
 @pytest.mark.parametrize("cells_wide", range(20, 260))
 def test_rows_are_as_wide_as_there_is_room(cells_wide: int) -> None:
     now = moment()
-    for row in REQUESTS:
-        assert width(requests.TABLE.line(row, now, cells_wide)) == cells_wide
-    assert width(models.TABLE.head(cells_wide, Sorting("size"))) == cells_wide
+    assert widths(requests.TABLE, REQUESTS, cells_wide) | widths(models.TABLE, MODELS, cells_wide) == {cells_wide}
     assert all(width(found) <= cells_wide for found in tiers.tiers(now, cells_wide, 9))
     assert all(width(found) <= cells_wide for found in header.header(now, cells_wide))
 
@@ -165,6 +176,14 @@ def test_a_narrow_table_keeps_what_matters_most() -> None:
     kept = [column.key for column, _ in requests.TABLE.layout(60)]
     assert kept == ["id", "model", "phase", "out", "rate"]
     assert len(requests.TABLE.layout(150)) == len(requests.TABLE.columns)
+
+
+def test_names_are_whole_before_anything_else_grows() -> None:
+    wishes = requests.TABLE.wishes(REQUESTS)
+    assert wishes == {"model": 20, "client": 11, "priority": 11}
+    given = {column.key: cells for column, cells in requests.TABLE.layout(132, wishes)}
+    assert (given["model"], given["client"], given["priority"], given["phase"]) == (20, 11, 11, 18)
+    assert [cells(models.TABLE, row, moment(), 78)["state"] for row in MODELS[2:]] == ["◔ loading 45%", "× crashed 2×"]
 
 
 def test_the_header_tells_of_the_daemon_and_its_load() -> None:

@@ -12,12 +12,9 @@ from omlx_cli.contract.api import RequestInfo, SlotInfo
 from omlx_cli.contract.live import Happening
 from omlx_cli.top import models, requests
 from omlx_cli.top.moment import Moment
-from omlx_cli.top.tiers import tiers
 from omlx_cli.top.widgets.grid import Grid
-from omlx_cli.top.widgets.lines import Lines
 from omlx_cli.top.widgets.log_pane import LogPane
-
-_TIER_ROWS = 8
+from omlx_cli.top.widgets.tiers_pane import TiersPane
 
 
 class Board(Container):
@@ -27,13 +24,12 @@ class Board(Container):
         super().__init__(id=id)
         self.models: Grid[SlotInfo] = Grid("Models", models.TABLE, "no model is in memory: l loads one", id="models")
         self.requests: Grid[RequestInfo] = Grid("Requests", requests.TABLE, "no request runs or waits", id="requests")
-        self.tiers = Lines(id="tiers")
+        self.tiers = TiersPane(id="tiers")
         self.log_pane = LogPane(id="log")
         self._zoomed: Widget | None = None
 
     def compose(self) -> ComposeResult:
         """Make the panels."""
-        self.tiers.border_title = "Cache"
         with Container(id="work"):
             yield self.models
             yield self.requests
@@ -45,12 +41,12 @@ class Board(Container):
         """Show all panels as they are at this moment."""
         self.models.take(moment.snapshot.models, moment)
         self.requests.take(moment.snapshot.requests, moment)
-        self.tiers.show(tiers(moment, self.tiers.size.width, _TIER_ROWS))
+        self.tiers.take(moment)
         self.log_pane.take(log)
 
     @property
     def panel(self) -> Grid[SlotInfo] | Grid[RequestInfo] | LogPane:
-        """The panel that has the focus; the requests where none has it."""
+        """The panel with the focus that has rows to choose from; the requests where none has it."""
         panels = (self.models, self.requests, self.log_pane)
         return next((panel for panel in panels if panel.has_focus), self.requests)
 
@@ -60,9 +56,10 @@ class Board(Container):
 
     def zoom(self) -> None:
         """Give the panel with the focus all the room, or put it back."""
-        wanted = None if self._zoomed else self.panel
+        panels: tuple[Widget, ...] = (self.models, self.requests, self.tiers, self.log_pane)
+        wanted = None if self._zoomed else next((panel for panel in panels if panel.has_focus), self.requests)
         self._zoomed = wanted
-        for panel in (self.models, self.requests, self.tiers, self.log_pane):
+        for panel in panels:
             panel.display = wanted is None or panel is wanted
             panel.set_class(panel is wanted, "-zoomed")
         for half in self.children:

@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from omlx_cli.top.moment import Moment
 from omlx_cli.top.spans import Line, Role, line
-from omlx_cli.top.table import Row, Sorting, Table
+from omlx_cli.top.table import Layout, Row, Sorting, Table
 from omlx_cli.top.widgets.lines import Lines
 
 
@@ -49,6 +49,8 @@ class Grid(Lines, Generic[Row], can_focus=True):
         self._rows: list[Row] = []
         self._found: Sequence[Row] = ()
         self._moment: Moment | None = None
+        self._wishes: dict[str, int] = {}
+        """The cells that columns wanted so far; a table that grew narrower now and then would be restless."""
         self._name = ""
         self._index = self._offset = 0
 
@@ -66,6 +68,8 @@ class Grid(Lines, Generic[Row], can_focus=True):
         """Draw again, after the order, the filter, the cursor or the size changed."""
         if self._moment is None:
             return
+        for key, cells in self._table.wishes(self._found).items():
+            self._wishes[key] = max(cells, self._wishes.get(key, 0))
         self._rows = self._table.rows(self._found, self._moment, self.sorting, self.wanted)
         self._find_cursor()
         room = max(1, self.size.height - 1)
@@ -97,7 +101,7 @@ class Grid(Lines, Generic[Row], can_focus=True):
 
     def sort_next(self) -> None:
         """Order by the next column that is in sight."""
-        keys = [column.key for column, _ in self._table.layout(self.size.width)]
+        keys = [column.key for column, _ in self._layout()]
         self.sorting = self.sorting.next(keys)
         self.update()
 
@@ -150,14 +154,19 @@ class Grid(Lines, Generic[Row], can_focus=True):
 
     def _drawn(self, moment: Moment, room: int) -> tuple[Line, ...]:
         cells = self.size.width
-        head = self._table.head(cells, self.sorting)
+        layout = self._layout()
+        head = self._table.head(layout, cells, self.sorting)
         if not self._rows:
             return head, line(f"  {'nothing matches the filter' if self._found else self._nothing}", Role.DIM)
         seen = self._rows[self._offset : self._offset + room]
         drawn = (
-            self._table.line(row, moment, cells, number == self._index) for number, row in enumerate(seen, self._offset)
+            self._table.line(layout, row, moment, cells, number == self._index)
+            for number, row in enumerate(seen, self._offset)
         )
         return head, *drawn
+
+    def _layout(self) -> Layout[Row]:
+        return self._table.layout(self.size.width, self._wishes)
 
     def _lit_line(self) -> int | None:
         return self._index - self._offset + 1 if self.has_focus and self._rows else None
