@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from omlx_cli.contract.misses import MissCause
+from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from tests.explain.asking import Asking, Told, Turn, system, turn
 
+BIASED = 65
+"""A token that is a letter."""
 TOOLS: list[dict[str, Any]] = [
     {
         "type": "function",
@@ -156,15 +160,19 @@ def test_blocks_that_made_room(asking: Asking, limits: str, detail: str) -> None
 
 def test_an_answer_that_has_not_ended(slow: Asking) -> None:
     slow.client.load()
-    turns = [system("haste"), turn("user", "Count to a thousand.")]
-    only_a = {"logit_bias": {str(ord("A")): 100}, "temperature": 0, "ignore_eos": True}
-    body = {"model": "tiny", "messages": turns, "max_tokens": 200, "stream": True, **only_a}
+    length = slow.chat([system("paste"), turn("user", "Count to a thousand.")]).prompt_tokens
+    # The prompt ends early in a block, which the answer does not fill: it is kept when the answer ends.
+    turns = [system("haste"), turn("user", "Count to a thousand." + "!" * ((10 - length) % BLOCK_TOKENS))]
+    letters = {"logit_bias": {str(BIASED): 100}, "temperature": 0, "ignore_eos": True}
+    body = {"model": "tiny", "messages": turns, "max_tokens": 200, "stream": True, **letters}
     with slow.client.send("POST", "/v1/chat/completions", body) as response:
-        said = 0
-        while said < 20:
-            said += b'"content":"A"' in response.readline()
-        hasty = slow.chat([*turns, turn("assistant", "A" * said), turn("user", "Enough.")])
-        told(slow, hasty, MissCause.NOT_COMMITTED)
+        text = ""
+        while len(text) < 20:
+            line = response.readline()
+            assert line, text
+            text += "".join(re.findall(r'"content":"(\w+)"', line.decode()))
+        hasty = slow.chat([*turns, turn("assistant", text), turn("user", "Enough.")])
+    told(slow, hasty, MissCause.NOT_COMMITTED)
 
 
 def test_a_prompt_that_was_not_to_be_stored(asking: Asking) -> None:
