@@ -13,12 +13,13 @@ import msgspec
 
 from omlx_cli.diagnosis.check import Check, broken, ok, warn
 from omlx_cli.diagnosis.subject import Subject
+from omlx_cli.installation.places import reinstaller
 
 _PROBE_TIMEOUT_S = 120.0
 PROBE = ["-I", "-X", "utf8", "-m", "omlx_daemon.worker", "--probe"]
 _NAME = "backend"
 _PYTHON = shlex.quote(sys.executable)
-_REINSTALL = f"{_PYTHON} -m pip install --force-reinstall omlx"
+_REINSTALL = reinstaller(["--force-reinstall", "mlx", "mlx-lm"])
 _FAST_BLAS = "sudo apt-get install libopenblas0-pthread"
 _NVIDIA = Path("/proc/driver/nvidia/version")
 

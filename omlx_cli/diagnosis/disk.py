@@ -24,6 +24,8 @@ SLOW_BYTES_PER_S = 100_000_000
 """What a spinning disk reads; computing a prompt again is often faster than reading it from there."""
 _REMOTE = ("nfs", "cifs", "smb", "afp", "sshfs", "webdav", "9p", "ftp")
 _ANOTHER = "omlx config set cache.dir DIR"
+_PRUNE = "omlx cache prune --older-than 1d"
+_LIST = "omlx ls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,15 @@ def look(path: Path) -> Volume:
 def room(volume: Volume, what: str = "") -> Check:
     """Return what to say of a disk; `what` lies there, where it is not the home."""
     found = f"{format_bytes(volume.free_bytes)} free at {volume.path}" + (f", for the {what}" if what else "")
+    fix = _LIST if what == "models" else _PRUNE
     if volume.read_only:
-        return broken("disk", f"{found}; it is mounted read-only", f"mount -o remount,rw {_mount(volume.path)}")
+        return broken("disk", f"{found}; it is mounted read-only", f"sudo mount -o remount,rw {_mount(volume.path)}")
     if volume.free_files == 0:
-        return broken("disk", f"{found}, and no room for another file: it has as many as it can hold", _PRUNE)
+        return broken("disk", f"{found}, and no room for another file: it has as many as it can hold", fix)
     if volume.free_bytes < NO_ROOM_BYTES:
-        return broken("disk", f"{found}: the daemon needs more to work", _PRUNE)
+        return broken("disk", f"{found}: the daemon needs more to work", fix)
     if volume.free_bytes < LITTLE_ROOM_BYTES:
-        return warn("disk", f"{found}: hardly a model fits there", _PRUNE)
+        return warn("disk", f"{found}: hardly a model fits there", fix)
     return ok("disk", found)
 
 
@@ -129,6 +132,3 @@ def _mounted(path: Path) -> str:
     """Return where the file system of `path` is mounted."""
     real = path.resolve()
     return str(next(part for part in (real, *real.parents) if os.path.ismount(part)))
-
-
-_PRUNE = "omlx cache prune --older-than 1d"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-import shlex
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,37 +13,31 @@ from omlx_cli import __version__
 from omlx_cli.contract.api import Health
 from omlx_cli.diagnosis.check import Check, broken, ok, warn
 from omlx_cli.diagnosis.subject import Subject
+from omlx_cli.installation.places import reinstaller
 
-MIN_PYTHON = (3, 11)
 _SHOWN = ("mlx", "mlx-lm", "litestar")
 _PIP_TIMEOUT_S = 30.0
+_COMPLAINT = re.compile(
+    rf"omlx {re.escape(__version__)} (?:requires|has requirement) (?P<wanted>.+?), "
+    r"(?:which is not installed|but you have (?P<there>.+))\.$"
+)
 PIP = ("-I", "-m", "pip", "--disable-pip-version-check", "check")
 
 
 def checks(subject: Subject) -> Iterator[Check]:
-    """Yield the interpreter's, the libraries' and the daemon's versions."""
-    yield python(sys.version_info[:2])
+    """Yield the versions of the interpreter, which runs the CLI and the daemon, of the libraries, and of the daemon."""
+    yield ok("python", f"Python {platform.python_version()}, {sys.executable}")
     yield libraries()
     yield daemon(subject.health)
-
-
-def python(found: tuple[int, ...]) -> Check:
-    """Return what to say of the interpreter that runs both the CLI and the daemon."""
-    text = f"Python {platform.python_version()}, {sys.executable}"
-    if found < MIN_PYTHON:
-        wanted = ".".join(map(str, MIN_PYTHON))
-        return broken("python", f"{text}: omlx needs {wanted} or newer", f"python{wanted} -m pip install omlx")
-    return ok("python", text)
 
 
 def libraries() -> Check:
     """Check that every library that omlx needs is there, in a version that it was made for."""
     text = ", ".join([f"omlx {__version__}", *(f"{name} {_version(name) or 'missing'}" for name in _SHOWN)])
     wrong = _unmet()
-    if wrong or "missing" in text:
-        found = f"{text}; {'; '.join(wrong)}" if wrong else text
-        return broken("libraries", found, f"{shlex.quote(sys.executable)} -m pip install --force-reinstall omlx")
-    return ok("libraries", text)
+    if not wrong:
+        return ok("libraries", text)
+    return broken("libraries", f"{text}; {'; '.join(wrong.values())}", reinstaller(wrong))
 
 
 def daemon(health: Health | None) -> Check:
@@ -59,16 +53,20 @@ def daemon(health: Health | None) -> Check:
     return ok(name, f"the daemon is omlx {health.version}, as this command is")
 
 
-def _unmet() -> list[str]:
-    """Return what pip says of omlx's own requirements; nothing where it cannot tell."""
+def _unmet() -> dict[str, str]:
+    """Return what pip says of omlx's own requirements, by requirement; nothing where it cannot tell."""
     try:
         done = subprocess.run(
             [sys.executable, *PIP], capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False, cwd="/"
         )
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    own = f"omlx {__version__} "
-    return [line.removeprefix(own).rstrip(".") for line in done.stdout.splitlines() if line.startswith(own)]
+        return {}
+    found = (_COMPLAINT.match(line) for line in done.stdout.splitlines())
+    return {line["wanted"]: _told(line["wanted"], line["there"] or "") for line in found if line}
+
+
+def _told(wanted: str, there: str) -> str:
+    return f"it needs {wanted}, and {there} is here" if there else f"{wanted} is not installed"
 
 
 def _version(name: str) -> str:

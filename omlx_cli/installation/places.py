@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from omlx_cli import __version__
@@ -53,9 +53,22 @@ def find(paths: Paths, cache: CacheSettings, environ: Mapping[str, str] = os.env
 
 def uninstaller(prefix: Path = Path(sys.prefix), python: str = sys.executable) -> str:
     """Return the command that removes the program itself, by who installed it at `prefix`."""
+    words = {"brew": "brew uninstall", "pipx": "pipx uninstall", "uv": "uv tool uninstall"}
+    return f"{words.get(_installer(prefix), f'{shlex.quote(python)} -m pip uninstall')} omlx"
+
+
+def reinstaller(requirements: Iterable[str], prefix: Path = Path(sys.prefix), python: str = sys.executable) -> str:
+    """Return the command that puts `requirements` right, by who installed the program at `prefix`.
+
+    Where that was pip, the libraries alone are named: where the program itself came from, nobody knows.
+    """
+    words = {"brew": "brew reinstall", "pipx": "pipx reinstall", "uv": "uv tool upgrade --reinstall"}
+    installer = _installer(prefix)
+    return f"{words[installer]} omlx" if installer else shlex.join([python, "-m", "pip", "install", *requirements])
+
+
+def _installer(prefix: Path) -> str:
     if "Cellar" in prefix.resolve().parts:
-        return "brew uninstall omlx"
-    for folders, command in ((("pipx", "venvs"), "pipx uninstall omlx"), (("uv", "tools"), "uv tool uninstall omlx")):
-        if prefix.parts[-3:-1] == folders:
-            return command
-    return f"{shlex.quote(python)} -m pip uninstall omlx"
+        return "brew"
+    folders = "/".join(prefix.parts[-3:-1])
+    return {"pipx/venvs": "pipx", "uv/tools": "uv"}.get(folders, "")

@@ -59,7 +59,7 @@ def test_a_worker_that_cannot_start(look: Look, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(backend, "PROBE", ["-c", code])
     (check,) = look("backend")
     assert (check.verdict, check.found) == (Verdict.BROKEN, found)
-    assert check.fix.endswith(" -m pip install --force-reinstall omlx")
+    assert check.fix.endswith(" -m pip install --force-reinstall mlx mlx-lm")
 
 
 def test_a_worker_that_never_answers(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

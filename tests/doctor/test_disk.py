@@ -70,7 +70,7 @@ def test_a_disk_without_room_for_another_file(look: Look, small_disk: Path) -> N
 def test_a_read_only_disk(look: Look, small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     checks = look("disk")
-    assert (checks[0].verdict, checks[0].fix) == (Verdict.BROKEN, f"mount -o remount,rw {small_disk}")
+    assert (checks[0].verdict, checks[0].fix) == (Verdict.BROKEN, f"sudo mount -o remount,rw {small_disk}")
     assert only(checks, "speed").verdict is Verdict.BROKEN
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from omlx_cli import __version__
 from omlx_cli.contract import routes
 from omlx_cli.diagnosis import versions
 from omlx_cli.diagnosis.check import Verdict
+from omlx_cli.installation.places import reinstaller
 from tests.cli.stand_in import StandIn, reply
 from tests.doctor.conftest import Look, only
 
@@ -23,27 +25,35 @@ def test_what_is_installed_here(look: Look) -> None:
     assert only(checks, "libraries").found.startswith(f"omlx {__version__}, mlx 0.")
 
 
-def test_a_python_that_is_too_old() -> None:
-    check = versions.python((3, 10))
-    assert (check.verdict, check.fix) == (Verdict.BROKEN, "python3.11 -m pip install omlx")
-
-
-def test_a_library_of_another_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    said = (
-        f"omlx {__version__} has requirement mlx<0.33,>=0.32, but you have mlx 0.31.0.\n"
-        "other 1.0 requires nothing, which is not installed.\n"
-    )
-    monkeypatch.setattr(versions, "PIP", ("-c", f"print({said!r}, end='')"))
+@pytest.mark.parametrize(
+    ("said", "found", "wanted"),
+    [
+        (
+            "has requirement mlx<0.33,>=0.32, but you have mlx 0.31.0.",
+            "it needs mlx<0.33,>=0.32, and mlx 0.31.0 is here",
+            "'mlx<0.33,>=0.32'",
+        ),
+        ("requires litestar, which is not installed.", "litestar is not installed", "litestar"),
+    ],
+)
+def test_a_library_of_another_version_or_none(
+    monkeypatch: pytest.MonkeyPatch, said: str, found: str, wanted: str
+) -> None:
+    text = f"omlx {__version__} {said}\nother 1.0 requires nothing, which is not installed.\n"
+    monkeypatch.setattr(versions, "PIP", ("-c", f"print({text!r}, end='')"))
     check = versions.libraries()
     assert check.verdict is Verdict.BROKEN
-    assert check.found.endswith("; has requirement mlx<0.33,>=0.32, but you have mlx 0.31.0")
-    assert check.fix == f"{sys.executable} -m pip install --force-reinstall omlx"
+    assert check.found.endswith(f"; {found}")
+    assert check.fix == f"{sys.executable} -m pip install {wanted}"
 
 
-def test_a_library_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(versions, "_SHOWN", ("mlx", "no-such-library"))
-    check = versions.libraries()
-    assert (check.verdict, "no-such-library missing" in check.found) == (Verdict.BROKEN, True)
+def test_whoever_installed_it_repairs_it(tmp_path: Path) -> None:
+    for folders, command in (
+        (("pipx", "venvs", "omlx"), "pipx reinstall omlx"),
+        (("uv", "tools", "omlx"), "uv tool upgrade --reinstall omlx"),
+        (("Cellar", "omlx", "1"), "brew reinstall omlx"),
+    ):
+        assert reinstaller(["mlx"], tmp_path.joinpath(*folders)) == command
 
 
 def test_a_daemon_of_another_version_or_place(look: Look, daemon: StandIn) -> None:
