@@ -133,7 +133,7 @@ def test_tokens_stay_with_their_piece() -> None:
         (Reasoning, (0,)),
         (Reasoning, (1,)),
         (Reasoning, (2,)),
-        (Text, (3,)),
+        (Reasoning, (3,)),
         (Text, (4,)),
         (ToolCall, (5, 6, 7)),
         (ToolCall, (8,)),

@@ -47,6 +47,8 @@ class ModelTokenizer:
         self._by_bytes = isinstance(tokenizer.detokenizer, BPEStreamingDetokenizer)
         self._size = len(tokenizer)
         self.traits = traits_of(tokenizer)
+        self._added = {token: str(added) for token, added in tokenizer.added_tokens_decoder.items()}
+        """Tokens beside the vocabulary proper, which are written as they are."""
         self._bytes: dict[int, bytes] = {}
 
     def encode_chat(self, prompt: ChatPrompt) -> list[int]:
@@ -97,6 +99,8 @@ class ModelTokenizer:
         return known
 
     def _find_bytes(self, token: int) -> bytes:
+        if token in self._added:
+            return self._added[token].encode()
         piece = self._tokenizer.convert_ids_to_tokens(token) if token < self._size else None
         if not piece:
             return b""

@@ -117,7 +117,7 @@ class Answer:
             # The text of a call that cannot be read is longer than what is new of it; a marker has none.
             held = self._flush_stops()
             self._given_characters = self._split_characters
-            return self._text(held + segment.text, self._ready())
+            return self._text(held + segment.text, self._ready(), scored=bool(held or segment.text))
         passed = self._stops.feed(segment.text)
         self._given_characters += len(passed.text)
         self.stop_text = passed.stop
@@ -155,11 +155,11 @@ class Answer:
         self.reasoning_tokens += count
         return Reasoning(text="", token_ids=self._taken(count))
 
-    def _text(self, text: str, count: int) -> Text | None:
-        """Return a piece of text with the next `count` tokens."""
+    def _text(self, text: str, count: int, *, scored: bool = True) -> Text | None:
+        """Return a piece of text with the next `count` tokens; a marker's are not `scored`."""
         taken, self._pending = self._pending[:count], self._pending[count:]
         ids = tuple(entry.token for entry in taken)
-        logprobs = tuple(self._logprob(entry.token, entry.scores) for entry in taken if entry.scores)
+        logprobs = tuple(self._logprob(entry.token, entry.scores) for entry in taken if scored and entry.scores)
         return Text(text=text, token_ids=ids, logprobs=logprobs) if text or ids else None
 
     def _ready(self) -> int:

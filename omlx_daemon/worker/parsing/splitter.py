@@ -28,8 +28,8 @@ class MarkedSplitter:
         self._text = ""
         self._closed = False
         self._kind = Kind.REASONING if inside and reasoning else Kind.TEXT
-        self._beside = self._kind is Kind.REASONING
-        """Whether what comes next stands beside a marker."""
+        self._beside: Kind | None = self._kind if self._kind is Kind.REASONING else None
+        """What the marker belongs to that the next text stands beside; None where it stands beside none."""
         self._quiet = True
         """Whether no visible text was given since the beginning, the last reasoning or the last call."""
         self._count = 0
@@ -70,9 +70,7 @@ class MarkedSplitter:
 
     def _read_text(self, out: list[Segment]) -> bool:
         if self._beside:
-            rest = self._text.lstrip(SPACE)
-            self._take(out, "", len(self._text) - len(rest))
-            self._beside = not rest
+            self._pass_space(out, self._beside)
         place, marker = self._next_marker()
         if not marker:
             self._give(out, len(self._text) - self._held())
@@ -86,15 +84,23 @@ class MarkedSplitter:
         self._pass(out, marker)
         return True
 
+    def _pass_space(self, out: list[Segment], beside: Kind) -> None:
+        """Read the white space that belongs to the marker before it."""
+        rest = self._text.lstrip(SPACE)
+        if size := len(self._text) - len(rest):
+            out.append(Segment(beside, "", size, index=self._count - 1 if beside is Kind.CALL else 0))
+            self._text = rest
+        self._beside = None if rest else beside
+
     def _pass(self, out: list[Segment], marker: str) -> None:
         """Read a marker, and the white space before it."""
         size = self._text.index(marker) + len(marker)
         if self._reasoning and marker == self._reasoning.start:
             self._kind = Kind.REASONING
         self._take(out, "", size)
+        self._beside, self._quiet = self._kind, True
         if self._reasoning and marker == self._reasoning.end:
             self._kind = Kind.TEXT
-        self._beside = self._quiet = True
 
     def _next_marker(self) -> tuple[int, str]:
         """Return the nearest marker and where it stands; empty where there is none."""
@@ -156,7 +162,7 @@ class MarkedSplitter:
             next(reading)
         except StopIteration:
             out += calls.close()
-            self._kind, self._beside, self._quiet = Kind.TEXT, True, True
+            self._kind, self._beside, self._quiet = Kind.TEXT, Kind.CALL, True
         except UnreadableError as error:
             self._fail_call(calls, str(error), out)
         else:
@@ -168,7 +174,7 @@ class MarkedSplitter:
     def _fail_call(self, calls: Calls, reason: str, out: list[Segment]) -> None:
         segments, unread = calls.abandon(self._kind)
         out += segments
-        self._beside = not unread
+        self._beside = None if unread else Kind.CALL
         if not unread:
             self._kind, self._quiet = Kind.TEXT, True
         elif self._kind is Kind.TEXT:
