@@ -10,7 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from omlx_cli import __version__
-from omlx_cli.contract import api, cache, live, routes
+from omlx_cli.contract import api, cache, explain, live, prompt_rules, routes
 from omlx_cli.contract.errors import ErrorReply
 from omlx_daemon.api.anthropic import replies as anthropic_replies
 from omlx_daemon.api.anthropic import schema as anthropic_schema
@@ -66,6 +66,8 @@ _TYPES = (
     cache.CachePinReply,
     cache.CacheWarm,
     cache.CacheMetrics,
+    explain.ExplainReply,
+    prompt_rules.RulesReply,
     cache.PruneReport,
     cache.VerifyProgress,
     cache.PruneBody,
