@@ -63,6 +63,6 @@ def ended(journal: Journal, request: str, model: str, terminal: Terminal | None)
 
 def _sums(usage: Usage) -> str:
     hot, cold = usage.cached_hot_tokens, usage.cached_cold_tokens
-    parts = [f"{tokens} from {tier}" for tokens, tier in ((hot, "RAM"), (cold, "SSD")) if tokens]
-    reused = f", {usage.cached_tokens} reused ({', '.join(parts)})" if parts else ", none reused"
-    return f"{usage.completion_tokens} tokens for {usage.prompt_tokens} of prompt{reused}"
+    parts = [f"{tokens:,} from {tier}" for tokens, tier in ((hot, "RAM"), (cold, "SSD")) if tokens]
+    reused = ", ".join(parts) or "none reused"
+    return f"{usage.prompt_tokens:,} in ({reused}), {usage.completion_tokens:,} out"

@@ -61,7 +61,7 @@ def test_whoever_applies_every_change_holds_what_a_fresh_snapshot_says(
         loaded, finished = mine.happenings
         assert (loaded.model, finished.model) == (MODEL, MODEL)
         assert finished.request.startswith("cmpl-") or finished.request
-        assert "1 tokens for 1 of prompt, none reused" in finished.message
+        assert "1 in (none reused), 1 out" in finished.message
 
 
 def test_what_goes_wrong_is_told(home: Home, served: Running) -> None:
