@@ -22,8 +22,8 @@ _COUNT = (
 )
 _TAG = r"(?:total_tokens|token_usage|tokens_left|tokens_remaining|system_warning|system-reminder)"
 _TAGGED = rf"<(?P<outer>{_TAG})>\s*(?:<(?P<inner>{_TAG})>\s*{_COUNT}\s*</(?P=inner)>|{_COUNT})\s*</(?P=outer)>"
-_COUNTER = re.compile(rf"^[ \t]*{_TAGGED}[ \t]*(?:\r?\n|\Z)", re.IGNORECASE | re.MULTILINE)
-_BARE_COUNTER = re.compile(rf"^[ \t]*{_COUNT}[ \t]*(?:\r?\n|\Z)", re.IGNORECASE | re.MULTILINE)
+_COUNTER = re.compile(rf"(?P<before>\A|\n+)[ \t]*{_TAGGED}[ \t]*(?P<after>\Z|(?:\r?\n)+)", re.IGNORECASE)
+_BARE_COUNTER = re.compile(rf"(?P<before>\A|\n+)[ \t]*{_COUNT}[ \t]*(?P<after>\Z|(?:\r?\n)+)", re.IGNORECASE)
 
 _ISO_TIME = re.compile(r"(?<=\d{4}-\d{2}-\d{2})[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?")
 _TIME_LINE = re.compile(
@@ -38,10 +38,16 @@ def attribution_header(prompt: ChatPrompt) -> ChatPrompt:
 
 def token_counter(prompt: ChatPrompt) -> ChatPrompt:
     """Drop counters of tokens: those in tags wherever a client writes, lines of their own in the system text alone."""
-    without = changed_texts(prompt, ("user", "tool"), settled(lambda text: _COUNTER.sub("", text)))
-    return changed_texts(without, SYSTEM, settled(lambda text: _BARE_COUNTER.sub("", _COUNTER.sub("", text))))
+    without = changed_texts(prompt, ("user", "tool"), settled(lambda text: _COUNTER.sub(_break, text)))
+    return changed_texts(without, SYSTEM, settled(lambda text: _BARE_COUNTER.sub(_break, _COUNTER.sub(_break, text))))
 
 
 def clock(prompt: ChatPrompt) -> ChatPrompt:
     """Cut the time of day out of the system text; dates stay."""
     return changed_texts(prompt, SYSTEM, settled(lambda text: _TIME_LINE.sub("", _ISO_TIME.sub("", text))))
+
+
+def _break(counter: re.Match[str]) -> str:
+    """Return what stands between the texts around a counter, as if it had never been there."""
+    before, after = counter["before"], counter["after"]
+    return max(before, after, key=len) if before and after else ""

@@ -93,6 +93,14 @@ def test_counters_in_tags_go_wherever_a_client_writes(counter: str) -> None:
     assert [m for m in one.messages if m.role != "assistant"] == [m for m in other.messages if m.role != "assistant"]
 
 
+@pytest.mark.parametrize("joint", ["\n", "\n\n"])
+def test_a_counter_leaves_no_trace(joint: str) -> None:
+    line = "<total_tokens>5 tokens left</total_tokens>"
+    for parts in (["a", line, "b"], [line, "a", "b"], ["a", "b", line], ["a", line, line, "b"]):
+        found = only("token_counter", chat(("user", joint.join(parts)), ("tool", joint.join(parts))))
+        assert texts(found) == [("user", f"a{joint}b"), ("tool", f"a{joint}b")]
+
+
 @pytest.mark.parametrize(
     "text", ["You have 500 tokens left.", "total_tokens: 12\nb", "<total_tokens>many</total_tokens>", "12 tokens left"]
 )
