@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -51,6 +51,8 @@ class Timings(msgspec.Struct, frozen=True):
 
 class _Delta(msgspec.Struct, frozen=True):
     content: str | None = None
+    reasoning_content: str | None = None
+    warning: str | None = None
 
 
 class _Choice(msgspec.Struct, frozen=True):
@@ -66,14 +68,20 @@ class _Chunk(msgspec.Struct, frozen=True):
 
 
 class Answer:
-    """A model's answer while it streams; iterate over its text once, then read the rest."""
+    """A model's answer while it streams; iterate over its text once, then read the rest.
+
+    `hear` is told each piece of the model's reasoning as it comes.
+    """
 
     def __init__(self, lines: Iterator[bytes]) -> None:
+        self.hear: Callable[[str], None] = _forget
         self._lines = lines
         self._started_s = time.monotonic()
         self._first_s = 0.0
         self._last_s = 0.0
         self.text = ""
+        self.reasoning = ""
+        self.warning = ""
         self.finish_reason = ""
         self.usage = Usage()
 
@@ -83,15 +91,23 @@ class Answer:
             self.usage = chunk.usage or self.usage
             for choice in chunk.choices:
                 self.finish_reason = choice.finish_reason or self.finish_reason
+                self.warning = choice.delta.warning or self.warning
+                self._reason(choice.delta.reasoning_content or "")
                 piece = choice.delta.content or choice.text
                 if piece:
-                    self._add(piece)
+                    self._came()
+                    self.text += piece
                     yield piece
 
-    def _add(self, piece: str) -> None:
+    def _reason(self, piece: str) -> None:
+        if piece:
+            self._came()
+            self.reasoning += piece
+            self.hear(piece)
+
+    def _came(self) -> None:
         self._last_s = time.monotonic()
         self._first_s = self._first_s or self._last_s
-        self.text += piece
 
     def timings(self) -> Timings:
         """Return the times so far."""
@@ -102,6 +118,10 @@ class Answer:
             total_s=time.monotonic() - self._started_s,
             tokens_per_s=later_tokens / decode_s if decode_s > 0 else 0.0,
         )
+
+
+def _forget(piece: str) -> None:
+    """Hear nothing."""
 
 
 def chat(client: Client, model: str, messages: Sequence[Message], options: Mapping[str, object]) -> Answer:

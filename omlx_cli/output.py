@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from omlx_cli.contract.errors import ErrorBody
 
-_RED, _YELLOW, _GREEN, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
-_STYLES = {"error": _RED, "critical": _RED, "warning": _YELLOW, "broken": _RED, "warn": _YELLOW, "ok": _GREEN}
+_RED, _YELLOW, _GREEN, _DIM, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[2m", "\x1b[0m"
+_STYLES = {
+    "error": _RED, "critical": _RED, "warning": _YELLOW, "broken": _RED, "warn": _YELLOW, "ok": _GREEN, "dim": _DIM,
+}  # fmt: skip
+
+_CONTROLS = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"
+}
 
 
 class Output:
@@ -52,6 +58,12 @@ class Output:
         if not self.quiet:
             sys.stderr.write(f"{text}\n")
 
+    def aside(self, text: str) -> None:
+        """Show people on a terminal, at once and dimmed, what is no data and need not be kept; `-q` silences it."""
+        if not self.quiet and sys.stderr.isatty():
+            sys.stderr.write(styled(text, sys.stderr, "dim"))
+            sys.stderr.flush()
+
     def warn(self, text: str) -> None:
         """Warn people of something that did not stop the command."""
         sys.stderr.write(f"{styled('warning', sys.stderr)}: {text}\n")
@@ -66,6 +78,11 @@ class Output:
         sys.stderr.write(f"{styled('error', sys.stderr)}: {body.message}\n")
         if body.hint:
             sys.stderr.write(f"hint: {body.hint}\n")
+
+
+def printable(text: str) -> str:
+    """Return `text` without what would steer a terminal: names and messages may come from anybody."""
+    return text.translate(_CONTROLS)
 
 
 def styled(word: str, stream: TextIO, style: str = "") -> str:

@@ -30,6 +30,8 @@ class AnswerReply(Reply, frozen=True, kw_only=True):
 
     model: str
     text: str
+    reasoning: str
+    """What the model thought before it answered; empty where it does not reason."""
     finish_reason: str
     usage: Usage
     timings: Timings
@@ -76,14 +78,21 @@ class Speaker:
         return completion.chat(self._daemon, self.model, messages, self._options)
 
     def stream(self, answer: Answer) -> None:
-        """Print an answer as it comes, ended by a newline however it ends. Raises OmlxError."""
-        for_terminal = sys.stdout.isatty()
+        """Print an answer as it comes, ended by a newline however it ends; show its reasoning. Raises OmlxError."""
+        output, for_terminal = self._env.output, sys.stdout.isatty()
+        answer.hear = lambda piece: output.aside(piece.translate(_CONTROLS))
         try:
             for piece in answer:
-                self._env.output.text(piece.translate(_CONTROLS) if for_terminal else piece)
+                if answer.reasoning and piece == answer.text:
+                    output.aside("\n\n")
+                output.text(piece.translate(_CONTROLS) if for_terminal else piece)
         finally:
             if answer.text and not answer.text.endswith("\n"):
-                self._env.output.text("\n")
+                output.text("\n")
+            elif answer.reasoning and not answer.text:
+                output.aside("\n")
+        if answer.warning:
+            output.warn(answer.warning)
 
     def _print(self, answer: Answer) -> None:
         if not self._env.output.as_json:
@@ -95,6 +104,7 @@ class Speaker:
             AnswerReply(
                 model=self.model,
                 text=answer.text,
+                reasoning=answer.reasoning,
                 finish_reason=answer.finish_reason,
                 usage=answer.usage,
                 timings=answer.timings(),

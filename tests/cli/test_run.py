@@ -126,6 +126,7 @@ def test_json_is_one_document(daemon: StandIn, omlx: Omlx) -> None:
         "schema_version": 1,
         "model": "smollm2",
         "text": "Blue light",
+        "reasoning": "",
         "finish_reason": "stop",
         "usage": USAGE,
     }
@@ -232,3 +233,34 @@ def test_a_model_cannot_steer_the_terminal(daemon: StandIn) -> None:
     assert terminal.read() == "a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c\td\r\n"
     terminal.close()
     assert omlx_process("run", "smollm2", "x").out == "a\x1b[2Jb\x9bc\td\n"
+
+
+def thinking(*thoughts: str, text: str = "Blue.", warning: str = "") -> Canned:
+    last = delta(None, "stop")
+    if warning:
+        last = {"choices": [{"index": 0, "delta": {"warning": warning}, "finish_reason": "stop"}]}
+    thought = [{"choices": [{"index": 0, "delta": {"reasoning_content": one}}]} for one in thoughts]
+    return events(*thought, delta(text), last)
+
+
+def test_reasoning_is_no_data(daemon: StandIn, omlx: Omlx) -> None:
+    daemon.says("POST", CHAT, thinking("The sky", " again."))
+    ran = omlx("run", "smollm2", "x")
+    assert (ran.out, ran.err) == ("Blue.\n", "")
+    daemon.says("POST", CHAT, thinking("The sky", " again."))
+    found = json.loads(omlx("run", "smollm2", "x", "--json").out)
+    assert (found["text"], found["reasoning"]) == ("Blue.", "The sky again.")
+
+
+def test_a_terminal_shows_reasoning_dimmed_before_the_answer(daemon: StandIn) -> None:
+    daemon.says("POST", CHAT, thinking("The sky\x1b[2J", " again."))
+    terminal = omlx_on_a_terminal("run", "smollm2", "x")
+    terminal.expect_exact("The sky\N{REPLACEMENT CHARACTER}[2J")
+    terminal.expect(r" again\..*\r\n\r\n.*Blue\.\r\n")
+    terminal.close()
+
+
+def test_a_warning_of_the_answer_is_told(daemon: StandIn, omlx: Omlx) -> None:
+    daemon.says("POST", CHAT, thinking(warning="a tool call was not understood"))
+    ran = omlx("run", "smollm2", "x")
+    assert (ran.code, ran.out, ran.err) == (0, "Blue.\n", "warning: a tool call was not understood\n")
