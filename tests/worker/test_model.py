@@ -245,3 +245,19 @@ def test_a_folder_that_is_no_model_is_one_clear_error(damage: str, tmp_path: Pat
         ModelBench(folder)
     assert caught.value.code is Code.LOAD_FAILED
     assert "\n" not in caught.value.body.message
+
+
+@pytest.mark.parametrize(
+    "way",
+    ["{{ 'args: ' + tool_call['function']['arguments'] }}", "args: {{ tool_call.function.arguments | tojson }}"],
+)
+def test_a_template_gets_a_calls_arguments_as_it_takes_them(tmp_path: Path, way: str) -> None:
+    folder = write_model(tmp_path / "m")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    loop = "{% for tool_call in m.tool_calls or [] %}" + way + "{% endfor %}"
+    settings["chat_template"] = "{% for m in messages %}{{ m.content }}" + loop + "{% endfor %}"
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    tokenizer = ModelBench(folder).loaded.tokenizer
+    call: dict[str, object] = {"id": "c", "function": {"name": "f", "arguments": '{"a": 1}'}}
+    prompt = ChatPrompt(messages=(Message(role="user", content="x"), Message(role="assistant", tool_calls=(call,))))
+    assert tokenizer.decode(tokenizer.encode_chat(prompt)) == 'xargs: {"a": 1}'

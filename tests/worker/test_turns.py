@@ -66,3 +66,10 @@ def test_ids_look_as_the_template_wants_them() -> None:
 def test_harmony_takes_one_message_before_a_call() -> None:
     said = turns(HISTORY, TemplateTraits(tool_format="harmony", reasoning_fields=("thinking",)))[1]
     assert (said["content"], said["thinking"]) == ("", "hm\n\nLet me see.")
+
+
+def test_arguments_may_stay_as_they_were_said() -> None:
+    said = turns(HISTORY, TemplateTraits(), parsed=False)[1]
+    calls = said["tool_calls"]
+    assert isinstance(calls, list)
+    assert calls[0]["function"]["arguments"] == '{"at": "sky"}'

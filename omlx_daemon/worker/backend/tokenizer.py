@@ -58,19 +58,31 @@ class ModelTokenizer:
             raise OmlxError(Code.INVALID_REQUEST, "the model has no chat template", hint, param="messages")
         if refused := sorted(_OURS & prompt.template_kwargs.keys()):
             raise OmlxError(Code.INVALID_REQUEST, f"the chat template takes no {refused[0]}", param=refused[0])
-        render: Callable[..., str] = self._tokenizer.apply_chat_template
         try:
-            text = render(
-                turns(prompt.messages, self.traits),
-                tools=list(prompt.tools) or None,
-                tokenize=False,
-                **{**_ending(prompt), **prompt.template_kwargs},
-            )
+            text = self._rendered(prompt)
         except Exception as error:
             reason = " ".join(str(error).split())[:_MAX_REASON] or type(error).__name__
             message = f"the model's chat template refuses these messages: {reason}"
             raise OmlxError(Code.INVALID_REQUEST, message, param="messages") from error
         return self._encode(text, special=False)
+
+    def _rendered(self, prompt: ChatPrompt) -> str:
+        try:
+            return self._render(prompt, turns(prompt.messages, self.traits))
+        except TypeError:
+            # Most templates iterate over a call's arguments; some write them as the text that they are.
+            if not any(message.tool_calls for message in prompt.messages):
+                raise
+            return self._render(prompt, turns(prompt.messages, self.traits, parsed=False))
+
+    def _render(self, prompt: ChatPrompt, messages: list[dict[str, object]]) -> str:
+        render: Callable[..., str] = self._tokenizer.apply_chat_template
+        return render(
+            messages,
+            tools=list(prompt.tools) or None,
+            tokenize=False,
+            **{**_ending(prompt), **prompt.template_kwargs},
+        )
 
     def encode_text(self, text: str) -> list[int]:
         """Return the tokens of a bare prompt; its beginning is marked as the model expects, once."""

@@ -13,14 +13,16 @@ _NINE = 9
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def turns(messages: Sequence[Message], traits: TemplateTraits) -> list[dict[str, object]]:
+def turns(messages: Sequence[Message], traits: TemplateTraits, *, parsed: bool = True) -> list[dict[str, object]]:
     """Return `messages` for the template that `traits` speak of; what a message lacks is left out.
 
     Reasoning stands wherever the template looks for it. Ids of calls look as it wants them to, and the result of a call
-    names its tool.
+    names its tool. Arguments of calls are objects where they are `parsed`, as templates iterate over them, else JSON
+    text.
     """
     ids, tools = _ids(messages, traits.call_ids), _tools(messages)
-    return [_turn(message, traits, ids, tools) for message in messages]
+    made = [_turn(message, traits, ids, tools) for message in messages]
+    return [_with_objects(turn) for turn in made] if parsed else made
 
 
 def _turn(message: Message, traits: TemplateTraits, ids: dict[str, str], tools: dict[str, str]) -> dict[str, object]:
@@ -46,10 +48,17 @@ def _one_channel(turn: dict[str, object]) -> dict[str, object]:
 
 
 def _call(call: dict[str, object], ids: dict[str, str]) -> dict[str, object]:
-    """Return a tool call with its arguments as an object: templates iterate over them."""
     identity = call.get("id")
-    if isinstance(identity, str) and identity in ids:
-        call = {**call, "id": ids[identity]}
+    return {**call, "id": ids[identity]} if isinstance(identity, str) and identity in ids else call
+
+
+def _with_objects(turn: dict[str, object]) -> dict[str, object]:
+    calls = turn.get("tool_calls")
+    return {**turn, "tool_calls": [_with_object(call) for call in calls]} if isinstance(calls, list) else turn
+
+
+def _with_object(call: dict[str, object]) -> dict[str, object]:
+    """Return a tool call with its arguments as an object, where they are one."""
     function = call.get("function")
     if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
         return call
