@@ -37,6 +37,11 @@ class Here:
         """Its address without a path."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
+    @property
+    def whereabouts(self) -> str:
+        """Where it is, in words."""
+        return f"this daemon is at {self.url}" if self.port else "this daemon has no port until it runs"
+
 
 def checks(subject: Subject) -> Iterator[Check]:
     """Yield each agent that is installed, and the variables that clients of any kind go by."""
@@ -80,7 +85,7 @@ def _trouble(name: str, setting: Setting, path: str, here: Here, shell: Shell) -
         yield warn(name, f"{what} is no http URL", fix)
     elif not _is_here(found, here):
         if found.is_local and _is_silent(found):
-            yield warn(name, f"{what} is {found}, where nobody listens; this daemon is at {here.url}", fix)
+            yield warn(name, f"{what} is {found}, where nobody listens; {here.whereabouts}", fix)
     elif found.scheme != "http":
         yield warn(name, f"{what} is {found}, and the daemon speaks http", fix)
     elif found.path != path:
@@ -125,7 +130,7 @@ def _is_silent(found: Endpoint) -> bool:
 def _mend(name: str, setting: Setting, path: str, here: Here, shell: Shell) -> str:
     """Return the command that sets the URL right where it stands: in the shell, in the agent's settings, elsewhere."""
     if name == _ANY:
-        return f"export {setting.variable}={here.url}{path}"
+        return f"export {setting.variable}={here.url}{path}" if here.port else "omlx start"
     if not setting.file:
         return f'eval "$(omlx env {name})"'
     written = agents.named(name).configuration(Target(here.url, ""), Place(shell.home, shell.environ)).path

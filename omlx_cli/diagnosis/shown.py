@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from omlx_cli.diagnosis.areas import AREAS
 from omlx_cli.diagnosis.check import Check, Verdict
-from omlx_cli.output import styled
+from omlx_cli.output import printable, styled
 
 _AREA_WIDTH = max(map(len, AREAS))
 _VERDICT_WIDTH = max(map(len, Verdict))
@@ -23,10 +23,10 @@ def check(found: Check) -> str:
     """Return a check in a few lines; the command that mends it is on one of its own, whole, to be copied."""
     verdict = styled(str(found.verdict), sys.stdout) + " " * (_VERDICT_WIDTH - len(found.verdict))
     head = f"{found.area.ljust(_AREA_WIDTH)}  {verdict}  "
-    lines = [head + ("\n" + _INDENT).join(_wrapped(found.found))]
-    lines += [_INDENT + line for line in found.details]
+    lines = [head + ("\n" + _INDENT).join(_wrapped(printable(found.found)))]
+    lines += [_INDENT + printable(line) for line in found.details]
     if found.fix:
-        lines.append(f"{_INDENT}{_FIX}{found.fix}")
+        lines.append(f"{_INDENT}{_FIX}{printable(found.fix)}")
     return "\n".join(lines)
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import sys
 
 from omlx_cli.log.records import Record
-from omlx_cli.output import styled
+from omlx_cli.output import printable, styled
 
-_CONTROLS = {
-    code: "\N{REPLACEMENT CHARACTER}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"
-}
-"""The daemon writes none, but the file may have been written to by others."""
 _COLOURED = ("warning", "error", "critical")
 
 
@@ -18,7 +14,7 @@ def shown(record: Record) -> str:
     """Return the entry's lines: as they are, or with the level in its colour where stdout shows colours."""
     if not sys.stdout.isatty():
         return record.text
-    text, level = record.text.translate(_CONTROLS), record.entry.level
+    text, level = printable(record.text), record.entry.level
     if level not in _COLOURED or record.is_rest:
         return text
     return text.replace(level.upper(), styled(level.upper(), sys.stdout, level), 1)

@@ -208,6 +208,13 @@ def test_variables_for_clients_of_any_kind(look: Look, paths: Paths) -> None:
     )  # fmt: skip
 
 
+def test_a_daemon_without_a_port_yet(look: Look, paths: Paths) -> None:
+    paths.config.write_text("[server]\nport = 0\n")
+    check, _ = look("agents", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    assert (check.verdict, check.fix) == (Verdict.WARNING, "omlx start")
+    assert check.found.endswith("where nobody listens; this daemon has no port until it runs")
+
+
 def test_nothing_of_the_agents_is_changed(shell: Shell) -> None:
     file = put(shell.home / ".claude" / "settings.json", '{"env": {"ANTHROPIC_BASE_URL": "http://localhost:1"}}')
     os.utime(file, (1, 1))

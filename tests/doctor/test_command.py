@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from omlx_cli.contract.paths import Paths
+from omlx_cli.diagnosis import shown
 from omlx_cli.diagnosis.areas import AREAS
 from omlx_cli.diagnosis.check import Check, Verdict
+from omlx_cli.installation import shim
 from tests.cli.conftest import Omlx, omlx_on_a_terminal, omlx_process
 from tests.doctor.conftest import Look
 
@@ -93,19 +97,27 @@ def test_it_imports_no_mlx_and_no_daemon() -> None:
         "print(sorted(sys.modules.keys() & {'mlx', 'mlx.core', 'omlx_daemon', 'litestar', 'numpy', 'textual'}), "
         "file=sys.stderr)"
     )
-    import subprocess
-    import sys
-
     done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=100, check=True)
     assert done.stderr == "[]\n"
 
 
-def every_fix(checks: list[Check]) -> list[str]:
-    """Return the commands that checks propose, once each of them is one that a shell can read."""
-    fixes = [check.fix for check in checks if check.fix]
-    assert all(shlex.split(fix) for fix in fixes)
-    assert all(check.fix for check in checks if check.verdict is not Verdict.OK)
-    return fixes
+def test_every_fix_is_a_command_and_whatever_is_not_well_has_one(look: Look, paths: Paths) -> None:
+    paths.home.chmod(0o755)
+    paths.config.write_text("[server]\nport = 'x'\n")
+    paths.models.rmdir()
+    paths.models.write_text("")
+    shim.install(paths.shim)
+    paths.shim.write_text(shim.render("/gone/bin/python", "/gone"))
+    checks = look("install", "home", "settings", "port", "agents", OPENAI_BASE_URL="nonsense")
+    ailing = [check for check in checks if check.verdict is not Verdict.OK]
+    assert len(ailing) >= 6
+    assert all(shlex.split(check.fix) for check in ailing)
+    assert [check.fix for check in checks if check.verdict is Verdict.OK and check.fix] == []
+
+
+def test_names_do_not_steer_the_terminal() -> None:
+    check = Check(name="port", verdict=Verdict.BROKEN, found="used by \x1b[2Jevil", fix="kill \x1b[0m", area="port")
+    assert "\x1b" not in shown.check(check)
 
 
 def test_a_home_with_an_odd_path_is_quoted(tmp_path: Path) -> None:
