@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import codecs
 import json
 import re
 import tempfile
@@ -29,7 +30,10 @@ from tests.e2e.conftest import Home, make_home
 from tests.top.scripted import Recorder
 from tests.top.terminal import terminal
 
-CLIENTS = ("claude-code", "opencode", "codex", "notebook", "curl")
+CLIENTS = {
+    "claude-code": "interactive", "opencode": "interactive", "codex": "normal", "notebook": "normal", "nightly": "batch"
+}  # fmt: skip
+"""Clients, each with the class of its requests."""
 RULES = "You are careful with other people's code. " * 60
 WORK = 24.0
 """Seconds of work before a picture is taken."""
@@ -65,7 +69,9 @@ class Clients:
                 {"role": "user", "content": f"{name}, turn {turn}: what would you look at first, and why?"},
             ]
             body = {"model": self._model, "messages": messages, "max_tokens": 120, "stream": True}
-            headers = {"content-type": "application/json", "user-agent": f"{name}/1.0"}
+            headers = {
+                "content-type": "application/json", "x-omlx-client": name, "x-omlx-priority": CLIENTS[name]
+            }  # fmt: skip
             with suppress(OSError, HTTPException), closing(HTTPConnection(self._address, timeout=60)) as connection:
                 connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
                 connection.getresponse().read()
@@ -131,6 +137,7 @@ def _plain(svg: str, home: Home) -> str:
 def record(home: Home, path: Path) -> None:
     """Keep a session in a terminal: look, sort, open a request, narrow the events, leave."""
     frames: list[tuple[float, str]] = []
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with terminal("top", environment=home.environment, size=_SIZE) as screen:
         begun_s = time.monotonic()
         seen = 0
@@ -139,16 +146,15 @@ def record(home: Home, path: Path) -> None:
             nonlocal seen
             end_s = time.monotonic() + seconds
             while time.monotonic() < end_s:
-                assert screen.text
                 fresh = screen.received[seen:]
                 if fresh:
                     seen += len(fresh)
-                    frames.append((round(time.monotonic() - begun_s, 3), fresh.decode(errors="ignore")))
+                    frames.append((round(time.monotonic() - begun_s, 3), decoder.decode(fresh)))
                 time.sleep(0.05)
 
         _play(screen.press, watch)
     head = {"version": 2, "width": _SIZE[0], "height": _SIZE[1], "title": "omlx top"}
-    lines = [json.dumps(head), *(json.dumps([at_s, "o", text]) for at_s, text in frames)]
+    lines = [json.dumps(head), *(json.dumps([at_s, "o", text], ensure_ascii=False) for at_s, text in frames)]
     path.write_text("\n".join(lines) + "\n")
 
 

@@ -78,6 +78,13 @@ def sparkline(values: Sequence[float], cells: int, span: int | None = None) -> s
     return "".join(_character(column, top) for column in columns)
 
 
+def spark(values: Sequence[float], cells: int, role: Role, span: int) -> Line:
+    """Return a sparkline of the last `span` values, with dots where there is no value yet."""
+    found = sparkline(values, cells, span)
+    known = found.lstrip()
+    return (Span(_PIECES[Role.DIM] * (len(found) - len(known)), Role.DIM), Span(known, role))
+
+
 def _stretch(values: Sequence[float], index: int, cells: int, length: int, blank: int) -> Sequence[float]:
     start = index * length // cells - blank
     end = max(start + 1, (index + 1) * length // cells - blank)

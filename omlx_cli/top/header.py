@@ -54,7 +54,7 @@ def _load(moment: Moment, cells: int) -> Line:
     gauge = gauges.bar(share, room, gauges.LEVEL_ROLES[level(moment)])
     whole = (Span(_MEMORY, Role.DIM, "app.memory"), *gauge, Span(" "), *memory)
     history = moment.history.series("decode_tokens_per_s")
-    spark = line(gauges.sparkline(history, _SPARK, span=_SPARK_S), Role.GOOD) if any(history[-_SPARK_S:]) else ()
+    spark = gauges.spark(history, _SPARK, Role.GOOD, _SPARK_S) if any(history[-_SPARK_S:]) else ()
     return fitting((whole, work, *pace, spark), cells)
 
 

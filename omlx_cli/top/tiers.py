@@ -11,8 +11,6 @@ from omlx_cli.top.spans import Line, Role, Span, clean, fit, fitting, joined, li
 
 _ROLES = {"hot": Role.HOT, "cold": Role.COLD}
 _PLACES = {"hot": "RAM", "cold": "SSD"}
-_NOT_YET = "·"
-"""Stands in a sparkline for time before the dashboard was there."""
 _LABEL = 6
 _MIN_GAUGE, _GAUGE = 4, 12
 _SIZES = 19
@@ -125,9 +123,7 @@ def _total(text: str, cells: int) -> Line:
 def _spark(series: str, moment: Moment, room: int, role: Role) -> Line:
     if room < _MIN_SPARK:
         return ()
-    found = gauges.sparkline(moment.history.series(series), room, span=SPAN_S)
-    known = found.lstrip()
-    return (Span(_NOT_YET * (len(found) - len(known)), Role.DIM), Span(known, role))
+    return gauges.spark(moment.history.series(series), room, role, SPAN_S)
 
 
 def _budget(moment: Moment, cells: int) -> Line:
