@@ -18,7 +18,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.FAILURE: "it failed",
     Exit.USAGE: "wrong usage, or a wrong configuration",
     Exit.NOT_FOUND: "no such model, no such thing",
-    Exit.UNREACHABLE: "the daemon is not running or cannot be reached",
+    Exit.UNREACHABLE: "the daemon is not running, cannot be reached, or cannot use its home",
     Exit.NOT_READY: "not ready in time",
     Exit.REFUSED: "refused: pinned, in use, no memory, or --yes is missing",
     Exit.INTERRUPTED: "interrupted",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -162,6 +163,15 @@ def test_a_definition_that_names_a_deleted_keg_is_renewed(mac: Mac) -> None:
     assert mac.service()["problem"] == ""
 
 
+def test_a_deleted_run_directory_costs_no_restart(mac: Mac) -> None:
+    mac.well("start")
+    before = pid(mac)
+    shutil.rmtree(mac.paths.run)
+    mac.well("ps")
+    assert (pid(mac), len(mac.journal("spawn"))) == (before, 1)
+    assert mac.asked("bootout") == 0
+
+
 def test_homebrews_own_definition_is_used_as_it_is(mac: Mac) -> None:
     mac.write_definition(brewed())
     mac.well("ps")
@@ -183,7 +193,7 @@ def test_homebrews_definition_of_a_deleted_keg_is_taken_over(mac: Mac) -> None:
 
 
 def test_a_start_that_launchd_holds_back_is_waited_for(mac: Mac) -> None:
-    mac.write_definition({**brewed(), "ThrottleInterval": 30})
+    mac.write_definition({**brewed(), "ThrottleInterval": 120})
     mac.well("start")
     os.kill(pid(mac), signal.SIGKILL)
     mac.wait_gone()
