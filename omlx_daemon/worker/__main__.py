@@ -29,13 +29,13 @@ def main() -> NoReturn:
     mode.add_argument("--probe", action="store_true", help="print what mlx computes with here, as JSON")
     arguments = parser.parse_args()
     os.environ.update(_OFFLINE)
-    _log_to_stderr()
+    log_to_stderr()
     if arguments.probe:
         _probe()
     run(_inherited(arguments.fd))
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Write entries of the daemon's log: the daemon reads them from here, and puts them into its own."""
     handler = logging.StreamHandler()
     handler.setFormatter(EntryFormatter())

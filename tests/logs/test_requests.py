@@ -8,10 +8,11 @@ import pytest
 
 from omlx_cli.contract import logline, routes
 from omlx_cli.contract.logline import Entry
+from tests.cli.conftest import Omlx, omlx
 from tests.daemon.conftest import Home, Running, home, until
 from tests.daemon.test_drain import MODEL, ask, row
 
-__all__ = ["home"]
+__all__ = ["home", "omlx"]
 
 
 @pytest.fixture
@@ -47,6 +48,19 @@ def test_an_answer_is_one_entry(home: Home, served: Running) -> None:
     assert message.startswith(f"{MODEL}: prompt 1 tokens (none reused), answer 1; first token after ")
     assert message.endswith(" in all, ended by stop")
     assert "hello" not in home.paths.daemon_log.read_text()
+
+
+def test_what_a_worker_says_of_a_request_is_found_with_the_rest(home: Home, served: Running, omlx: Omlx) -> None:
+    answer = ask(home, "complain").getresponse()
+    answer.read()
+    own = answer.headers["x-request-id"]
+    until(lambda: len(omlx("logs", "--request", own).out.splitlines()) == 3)
+    complaint, below = omlx("logs", "--request", own, "--level", "error").out.splitlines()
+    (end,) = set(omlx("logs", "--request", own).out.splitlines()) - {complaint, below}
+    pid = home.call("GET", routes.PS)[1]["models"][0]["pid"]
+    assert complaint.endswith(f" ERROR   worker.double [{own}.0]: [{MODEL} {pid}] it went wrong")
+    assert below == "  badly"
+    assert f" INFO    pool.request_log [{own}.0]: {MODEL}: prompt " in end
 
 
 def test_a_refusal_is_found_under_the_id_that_the_client_sees(home: Home, served: Running) -> None:

@@ -23,8 +23,8 @@ from tests.worker.doubles import POISON, VOCABULARY, Bench, Bytes, Clock
 WORKER = """
 import logging, sys, warnings
 from omlx_daemon.core.entries import about
-from omlx_daemon.worker.__main__ import _log_to_stderr
-_log_to_stderr()
+from omlx_daemon.worker.__main__ import log_to_stderr
+log_to_stderr()
 log = logging.getLogger("omlx_daemon.worker.host")
 log.info("loaded")
 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -12,10 +13,12 @@ from threading import Thread
 import msgspec
 
 from omlx_cli.contract.errors import Code, ErrorBody
+from omlx_daemon.core.entries import about
 from omlx_daemon.core.events import Failed, Finished, FinishReason, Prefill, Queued, Text, Usage
 from omlx_daemon.core.requests import GenerationRequest, TextPrompt
 from omlx_daemon.wire.frames import pack, receive
 from omlx_daemon.wire.messages import Cancel, Command, Events, LoadFailed, LoadProgress, Ready, Start, Stop, Submit
+from omlx_daemon.worker.__main__ import log_to_stderr
 
 FINISHED = Finished(reason=FinishReason.STOP, usage=Usage(prompt_tokens=1, completion_tokens=1))
 
@@ -67,6 +70,10 @@ def answer(model: str, request: GenerationRequest, connection: socket.socket) ->
     elif prompt.startswith("until:"):
         say(connection, request.id, Text(text="half "))
         Thread(target=finish_later, args=(connection, request.id, Path(prompt[6:])), daemon=True).start()
+    elif prompt == "complain":
+        log_to_stderr()
+        logging.getLogger("omlx_daemon.worker.double").error("it went wrong\nbadly", extra=about(request.id))
+        say(connection, request.id, FINISHED)
     elif prompt != "wait":
         say(connection, request.id, Text(text=prompt[::-1]), FINISHED)
 
