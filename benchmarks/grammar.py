@@ -3,9 +3,9 @@
     python -m benchmarks.grammar MODEL_FOLDER [--rows 8] [--tokens 96] [--rounds 5] [--constrained 8] [--json]
 
 Both run the same prompts in turn, greedily, each first in every other round; `--constrained` rows follow the schema in
-the one, none in the other. Target: at least 0.9 of the free tokens a second. The time of a mask is the engine
-thread's processor time for one token of one row, measured by going through an answer once more: the token is taken in, the grammar
-asked, its bits spread.
+the one, none in the other. Target: at least 0.9 of the free tokens a second. A mask is what the engine thread does for
+one token of one row: the token is taken in, the grammar asked, its bits spread. It is measured in processor time, by
+going through an answer once more with a grammar that has seen none.
 """
 
 from __future__ import annotations
