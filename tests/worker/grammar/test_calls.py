@@ -1,0 +1,318 @@
+"""Calls in the ways of the models: what a grammar allows, the format's own reader reads, and it is what was offered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import jsonschema
+import pytest
+from mlx_lm.tokenizer_utils import load
+
+from omlx_cli.contract.errors import Code, OmlxError
+from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Message, ResponseFormat, ToolChoice, ToolMode
+from omlx_daemon.core.templates import TemplateTraits
+from omlx_daemon.worker.backend.grammar.compiler import Compiler
+from omlx_daemon.worker.backend.grammar.follower import Follower
+from omlx_daemon.worker.backend.tokenizer import ModelTokenizer
+from omlx_daemon.worker.engine.ports import ModelFacts
+from omlx_daemon.worker.grammar.answers import wanted
+from omlx_daemon.worker.parsing.style import FORMATS, AnswerStyle, style_of
+from tests.parsing.splitting import Said, said
+from tests.worker.grammar.walking import walk
+from tests.worker.models import END, START, write_tokenizer
+
+BAR, LOW = "\uff5c", "\u2581"
+MARKERS = {
+    "json_tools": ["<tool_call>", "</tool_call>"],
+    "qwen3_coder": ["<tool_call>", "</tool_call>"],
+    "glm47": ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"],
+    "laguna": ["<tool_call>", "</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"],
+    "longcat": ["<longcat_tool_call>", "</longcat_tool_call>", "<longcat_arg_key>", "</longcat_arg_key>",
+                "<longcat_arg_value>", "</longcat_arg_value>"],
+    "minimax_m2": ["<minimax:tool_call>", "</minimax:tool_call>"],
+    "minicpm5": [],
+    "kimi_k2": ["<|tool_calls_section_begin|>", "<|tool_calls_section_end|>", "<|tool_call_begin|>",
+                "<|tool_call_argument_begin|>", "<|tool_call_end|>"],
+    "kimi_k3": ["<|open|>", "<|close|>", "<|sep|>"],
+    "mistral": ["[TOOL_CALLS]", "[ARGS]"],
+    "deepseek_v3": [f"<{BAR}tool{LOW}{word}{BAR}>" for word in
+                    (f"calls{LOW}begin", f"calls{LOW}end", f"call{LOW}begin", f"call{LOW}end", "sep")],
+    "deepseek_v32": [],
+    "harmony": ["<|channel|>", "<|message|>", "<|constrain|>", "<|start|>", "<|end|>"],
+}  # fmt: skip
+"""The formats whose calls can be enforced, with what their models have tokens for."""
+OTHERS = sorted(FORMATS.keys() - MARKERS.keys())
+PHRASES = (
+    '"', "}", "]", ",", "</parameter>", "</param>", "</arg_value>", "</longcat_arg_value>",
+    f"</{BAR}DSML{BAR}parameter>", "</think>", "<think>", "<|end|>",
+)  # fmt: skip
+"""What random letters would not come to."""
+THINKING = ["<think>", "</think>"]
+WEATHER: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "city": {"type": "string"},
+        "unit": {"enum": ["celsius", "fahrenheit"]},
+        "days": {"type": "integer", "minimum": 1, "maximum": 14},
+        "exact": {"type": "boolean"},
+        "near": {"type": "array", "items": {"$ref": "#/$defs/place"}, "maxItems": 2},
+        "note": {"type": ["string", "null"]},
+    },
+    "required": ["city", "unit", "days", "near"],
+    "additionalProperties": False,
+    "$defs": {
+        "place": {
+            "type": "object",
+            "properties": {"lat": {"type": "number", "minimum": -90, "maximum": 90}},
+            "required": ["lat"],
+            "additionalProperties": False,
+        }
+    },
+}
+TIME: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+SCHEMAS = {"get_weather": WEATHER, "now": TIME, "free": {"type": "object"}}
+
+
+def tool(name: str, parameters: dict[str, Any] | None, *, strict: bool = True) -> dict[str, object]:
+    function: dict[str, object] = {"name": name, "strict": strict}
+    return {"type": "function", "function": function | ({"parameters": parameters} if parameters else {})}
+
+
+TOOLS = (tool("get_weather", WEATHER), tool("now", None))
+
+
+class Model:
+    """A byte vocabulary with a format's markers, as tokens or as mere text."""
+
+    def __init__(self, folder: Path, style: AnswerStyle, markers: list[str]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_tokenizer(folder)
+        tokenizer = load(folder)
+        tokenizer._tokenizer.add_tokens(markers, special_tokens=True)
+        self.style = style
+        self.tokenizer = ModelTokenizer(tokenizer)
+        facts = ModelFacts(0, START + 1 + len(markers) + 40, frozenset({END}))
+        self.compiler = Compiler(self.tokenizer, facts)
+        self._phrases = [self.tokenizer.encode_text(phrase) for phrase in (*PHRASES, *markers)]
+
+    def answer(self, request: GenerationRequest, seed: int, *, inside: bool = False) -> str:
+        """Return the text of a random answer."""
+        found = wanted(request, self.style, self.compiler.markers, inside=inside)
+        assert found is not None
+        follower = Follower(self.compiler.compile(*found))
+        return self.tokenizer.decode(walk(follower, Random(seed), self._phrases, END))
+
+    def said(self, request: GenerationRequest, seed: int, *, inside: bool = False) -> Said:
+        """Return what a random answer comes to."""
+        assert isinstance(request.prompt, ChatPrompt)
+        splitter = self.style.splitter(inside=inside, parses=True, offered=request.prompt.tools)
+        return said(splitter, [self.answer(request, seed, inside=inside)])
+
+
+def model_of(name: str, folder: Path, *, tokens: bool = True, reasoning: str = "") -> Model:
+    traits = TemplateTraits(takes_tools=True, tool_format=name, reasoning_format=reasoning)
+    return Model(folder, style_of(traits), [*MARKERS.get(name, []), *(THINKING if reasoning else [])] if tokens else [])
+
+
+def request(
+    mode: ToolMode,
+    name: str = "",
+    *,
+    tools: tuple[dict[str, object], ...] = TOOLS,
+    parallel: bool = True,
+    response_format: ResponseFormat | None = None,
+) -> GenerationRequest:
+    return GenerationRequest(
+        id="r",
+        model="m",
+        prompt=ChatPrompt(messages=(Message(role="user", content="Hi"),), tools=tools),
+        tool_choice=ToolChoice(mode=mode, name=name, parallel=parallel),
+        response_format=response_format,
+    )
+
+
+def check_calls(found: Said) -> list[str]:
+    """Validate every call; return their names."""
+    assert not found.warnings
+    names = []
+    for call in found.of("call"):
+        name, _, arguments = call.partition(" ")
+        validator: Any = jsonschema.Draft202012Validator(SCHEMAS[name])
+        validator.validate(json.loads(arguments))
+        names.append(name)
+    return names
+
+
+def check_weather(found: Said) -> None:
+    """Validate an answer that is JSON."""
+    validator: Any = jsonschema.Draft202012Validator(WEATHER)
+    validator.validate(json.loads("".join(found.of("text"))))
+    assert not found.of("call")
+
+
+@pytest.mark.parametrize("tokens", [True, False], ids=["tokens", "text"])
+@pytest.mark.parametrize("name", MARKERS)
+def test_required_calls_are_calls_of_what_was_offered_and_nothing_else(name: str, tokens: bool, tmp_path: Path) -> None:
+    model, called = model_of(name, tmp_path, tokens=tokens), []
+    for seed in range(12):
+        found = model.said(request(ToolMode.REQUIRED), seed)
+        names = check_calls(found)
+        assert names
+        assert not "".join(found.of("text")).strip()
+        called.append(names)
+    assert {name for names in called for name in names} == {"get_weather", "now"}
+    assert max(map(len, called)) > 1 or name == "harmony"
+
+
+@pytest.mark.parametrize("name", MARKERS)
+def test_without_parallel_calls_there_is_one(name: str, tmp_path: Path) -> None:
+    model = model_of(name, tmp_path)
+    for seed in range(6):
+        assert len(check_calls(model.said(request(ToolMode.REQUIRED, parallel=False), seed))) == 1
+
+
+@pytest.mark.parametrize("name", MARKERS)
+def test_a_named_choice_calls_that_tool(name: str, tmp_path: Path) -> None:
+    model = model_of(name, tmp_path)
+    for seed in range(4):
+        assert set(check_calls(model.said(request(ToolMode.NAMED, "now"), seed))) == {"now"}
+
+
+@pytest.mark.parametrize("tokens", [True, False], ids=["tokens", "text"])
+@pytest.mark.parametrize("name", MARKERS)
+def test_where_a_call_may_be_made_a_strict_one_is_enforced(name: str, tokens: bool, tmp_path: Path) -> None:
+    model = model_of(name, tmp_path, tokens=tokens)
+    found = wanted(request(ToolMode.AUTO), model.style, model.compiler.markers)
+    assert found is not None
+    assert found.field == "tools[0].function.parameters"
+    compiled = model.compiler.compile(*found)
+    start = model.style.tools.start if model.style.tools else ""
+    text = "<|channel|>final<|message|>" if name == "harmony" else ""
+    free, bound = Follower(compiled), Follower(compiled)
+    for token in model.tokenizer.encode_text(f"{text}So be it: 1 < 2, [x] {{y}}"):
+        assert free.allowed()[token]
+        free.take(token)
+    assert free.allowed()[END]
+    for token in model.tokenizer.encode_text(start):
+        assert bound.allowed()[token]
+        bound.take(token)
+    assert not bound.allowed()[END]
+    assert not bound.allowed()[model.tokenizer.encode_text("~")[0]]
+
+
+@pytest.mark.parametrize("name", ["json_tools", "qwen3_coder"])
+@pytest.mark.parametrize("tokens", [True, False], ids=["tokens", "text"])
+def test_reasoning_comes_before_what_is_enforced(name: str, tokens: bool, tmp_path: Path) -> None:
+    model = model_of(name, tmp_path, tokens=tokens, reasoning="think")
+    thought = 0
+    for seed in range(8):
+        open_found = model.said(request(ToolMode.REQUIRED), seed)
+        inside_found = model.said(request(ToolMode.REQUIRED), seed, inside=True)
+        assert check_calls(open_found)
+        assert check_calls(inside_found)
+        assert [kind for kind, _ in inside_found.parts if kind == "text"] == []
+        thought += bool(open_found.of("reasoning"))
+    assert thought > 0
+    assert inside_found.of("reasoning")
+
+
+def test_json_comes_after_reasoning(tmp_path: Path) -> None:
+    wish = ResponseFormat(schema=WEATHER)
+    for seed in range(6):
+        model = model_of("json_tools", tmp_path, reasoning="think")
+        found = model.said(request(ToolMode.NONE, response_format=wish), seed, inside=True)
+        check_weather(found)
+
+
+def test_harmony_puts_json_into_its_final_message(tmp_path: Path) -> None:
+    model = model_of("harmony", tmp_path)
+    for seed in range(6):
+        found = model.said(request(ToolMode.NONE, response_format=ResponseFormat(schema=WEATHER)), seed)
+        check_weather(found)
+
+
+def test_an_answer_may_be_json_or_calls(tmp_path: Path) -> None:
+    model, kinds = model_of("json_tools", tmp_path), set()
+    wish = ResponseFormat(schema={"type": "object", "properties": {"a": {"const": 1}}, "additionalProperties": False})
+    for seed in range(16):
+        found = model.said(request(ToolMode.AUTO, response_format=wish), seed)
+        check_calls(found)
+        kinds |= {kind for kind, _ in found.parts}
+        assert found.of("call") or isinstance(json.loads("".join(found.of("text"))), dict)
+    assert kinds == {"text", "call"}
+
+
+@pytest.mark.parametrize("name", ["json_tools", "qwen3_coder", "kimi_k2"])
+def test_what_is_not_strict_is_kept_to_as_far_as_it_goes(name: str, tmp_path: Path) -> None:
+    model = model_of(name, tmp_path)
+    unsupported = {**WEATHER, "not": {"required": ["fog"]}, "properties": {**WEATHER["properties"], "x": {"not": {}}}}
+    offered = (tool("get_weather", unsupported, strict=False),)
+    for seed in range(4):
+        assert check_names(model.said(request(ToolMode.REQUIRED, tools=offered), seed)) == {"get_weather"}
+    with pytest.raises(OmlxError) as refused:
+        model.answer(request(ToolMode.REQUIRED, tools=(tool("now", None), tool("get_weather", unsupported))), 0)
+    assert refused.value.body.code is Code.INVALID_REQUEST
+    assert refused.value.body.param == "tools[1].function.parameters"
+
+
+@pytest.mark.parametrize("name", ["json_tools", "qwen3_coder"])
+def test_a_tool_whose_arguments_are_beyond_measure_is_refused_where_it_is_strict(name: str, tmp_path: Path) -> None:
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(900):
+        deep = {"anyOf": [deep]}
+    schema = {"type": "object", "properties": {"a": deep}, "required": ["a"]}
+    model = model_of(name, tmp_path)
+    assert check_names(model.said(request(ToolMode.REQUIRED, tools=(tool("free", schema, strict=False),)), 1))
+    with pytest.raises(OmlxError) as refused:
+        model.answer(request(ToolMode.REQUIRED, tools=(tool("free", schema),)), 1)
+    assert refused.value.body.param == "tools[0].function.parameters"
+
+
+def check_names(found: Said) -> set[str]:
+    assert not found.warnings
+    assert all(isinstance(json.loads(call.partition(" ")[2]), dict) for call in found.of("call"))
+    return {call.partition(" ")[0] for call in found.of("call")}
+
+
+@pytest.mark.parametrize("name", [*OTHERS, ""])
+def test_a_way_to_call_that_allows_no_grammar_is_told(name: str, tmp_path: Path) -> None:
+    model = model_of(name, tmp_path)
+    for asked, field in (
+        (request(ToolMode.REQUIRED, tools=(tool("now", None, strict=False),)), "tool_choice"),
+        (request(ToolMode.NAMED, "now", tools=(tool("now", None, strict=False),)), "tool_choice"),
+        (request(ToolMode.AUTO), "tools[0].function.parameters"),
+    ):
+        with pytest.raises(OmlxError) as refused:
+            wanted(asked, model.style, model.compiler.markers)
+        assert refused.value.body.code is Code.INVALID_REQUEST
+        assert refused.value.body.param == field
+    assert wanted(request(ToolMode.AUTO, tools=(tool("now", None, strict=False),)), model.style, {}) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        (request(ToolMode.NAMED, "nobody"), "tool_choice"),
+        (request(ToolMode.REQUIRED, tools=()), "tool_choice"),
+    ],
+)
+def test_a_choice_that_no_tool_satisfies_is_refused(asked: GenerationRequest, field: str, tmp_path: Path) -> None:
+    with pytest.raises(OmlxError) as refused:
+        wanted(asked, model_of("json_tools", tmp_path).style, {})
+    assert refused.value.body.code is Code.INVALID_REQUEST
+    assert refused.value.body.param == field
+
+
+def test_answers_that_nothing_is_asked_of_are_free(tmp_path: Path) -> None:
+    style = model_of("json_tools", tmp_path).style
+    loose = (tool("now", None, strict=False),)
+    for asked in (
+        request(ToolMode.AUTO, tools=loose),
+        request(ToolMode.AUTO, tools=loose, parallel=False),
+        request(ToolMode.NONE),
+        request(ToolMode.AUTO, tools=()),
+    ):
+        assert wanted(asked, style, {}) is None
