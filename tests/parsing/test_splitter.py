@@ -136,6 +136,14 @@ def test_arguments_come_as_they_are_written() -> None:
     ]
 
 
+def test_a_long_string_between_tags_comes_as_it_is_written() -> None:
+    reader = splitter("qwen3_coder")
+    head = "<tool_call>\n<function=write_file>\n<parameter=text>\n"
+    pieces = [head, "one\n", "two", "\n</para", "meter>\n</function>", "\n</tool_call>"]
+    given = ["".join(part.text for part in reader.feed(piece)) for piece in pieces]
+    assert given == ['{"text": "', "one", "\\ntwo", "", '"}', ""]
+
+
 @pytest.mark.parametrize("end", ["", "</tool", "\n"])
 def test_a_call_may_lack_its_end_marker_at_the_answers_end(end: str) -> None:
     assert whole(GOOD.removesuffix("</tool_call>") + end).parts == (("call", 'f {"a": 1}'),)

@@ -82,6 +82,22 @@ class Cursor:
             seen = max(start, len(self.text) - longest + 1)
             yield
 
+    def flow(self, end: str, emit: Emit, trim: str = "") -> Reading[None]:
+        """Read up to `end` and that itself; emit what stands before it as it comes, but for one `trim` at either side.
+
+        Raises UnreadableError where `end` does not come.
+        """
+        yield from self.accept(trim)
+        while (place := self.text.find(end, self.at)) < 0:
+            if self.closed:
+                raise UnreadableError(f"{end!r} is missing")
+            certain = len(self.text) - beginning(self.text[self.at :], (end, trim + end))
+            emit(self.text[self.at : certain])
+            self.at = certain
+            yield
+        emit(self.text[self.at : place].removesuffix(trim))
+        self.at = place + len(end)
+
     def word(self, stop: str) -> Reading[str]:
         """Read a name: what stands before white space, a character of `stop`, or the end. Raises UnreadableError where
         there is none."""

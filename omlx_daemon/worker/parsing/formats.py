@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from omlx_daemon.core.requests import ToolChoice
 from omlx_daemon.worker.parsing.cursor import SPACE, Cursor, Reading, UnreadableError
 from omlx_daemon.worker.parsing.segments import Kind, Segment
 
@@ -128,10 +127,6 @@ class ToolFormat(ABC):
         if cursor.at < len(text):
             raise UnreadableError("something follows the call")
         return joined(calls.take())
-
-    def grammar(self, tools: Tools, choice: ToolChoice) -> str | None:
-        """Return the grammar of an answer that calls `tools` as `choice` says; None where it cannot be enforced."""
-        return None
 
     def _whole(self, cursor: Cursor, calls: Calls, tools: Tools) -> Reading[None]:
         yield from cursor.space()

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from omlx_daemon.worker.parsing.cursor import SPACE, Cursor, Reading, UnreadableError
 from omlx_daemon.worker.parsing.json_text import MAX_DEPTH, json_text
-from omlx_daemon.worker.parsing.values import typed
+from omlx_daemon.worker.parsing.values import ANY, typed
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\\": "\\", '"': '"', "'": "'", "/": "/"}
 _CODES = {"x": 2, "u": 4, "U": 8}
 _HEX = frozenset("0123456789abcdefABCDEF")
-_ANY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ def _word(cursor: Cursor, syntax: Syntax) -> Reading[str]:
     while (letter := (yield from cursor.peek())) and letter not in ",{}[]()":
         cursor.at += 1
     word = cursor.text[start : cursor.at].strip(SPACE)
-    value = typed(word, _ANY)
+    value = typed(word, ANY)
     if not word or (value.startswith('"') and not syntax.bare_text):
         raise UnreadableError(f"{word[:20]!r} is no value")
     return value

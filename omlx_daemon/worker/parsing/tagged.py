@@ -8,12 +8,10 @@ from typing import ClassVar
 from omlx_daemon.worker.parsing.cursor import Cursor, Reading, UnreadableError
 from omlx_daemon.worker.parsing.formats import Calls, ToolFormat, Tools
 from omlx_daemon.worker.parsing.json_calls import read_arguments, read_call
-from omlx_daemon.worker.parsing.values import Writer, typed
+from omlx_daemon.worker.parsing.values import ANY, STRING, Writer
 
 _CDATA = ("<![CDATA[", "]]>")
 _PARAMETER = re.compile(r'\s+name="([^"]+)"\s+string="(true|false)"\s*')
-_STRING: frozenset[str] = frozenset({"string"})
-_ANY: frozenset[str] = frozenset()
 _JSON_TYPES = frozenset({"string", "integer", "number", "boolean", "object", "array", "null"})
 _ATTRIBUTE = re.compile(r'\s*(\w+)="([^"]*)"')
 
@@ -42,8 +40,7 @@ class Qwen3Coder(ToolFormat):
         while not (yield from _closes(cursor, "</function>")):
             yield from cursor.expect("<parameter=")
             key = yield from _name(cursor)
-            value, _ = yield from cursor.until("</parameter>")
-            writer.add(key, _unbroken(value))
+            yield from writer.read(cursor, key, "</parameter>", trim="\n")
         writer.close()
 
 
@@ -74,8 +71,7 @@ class MinimaxM2(ToolFormat):
         while not (yield from _closes(cursor, f"</{self.prefix}invoke>")):
             yield from cursor.expect(f"<{self.prefix}parameter name=")
             key = yield from _name(cursor)
-            value, _ = yield from cursor.until(f"</{self.prefix}parameter>")
-            writer.add(key, value)
+            yield from writer.read(cursor, key, f"</{self.prefix}parameter>")
         writer.close()
 
     def _writer(self, calls: Calls, tools: Tools, name: str) -> Writer:
@@ -121,8 +117,8 @@ class DeepSeekV32(ToolFormat):
             found = _PARAMETER.fullmatch(head)
             if not found:
                 raise UnreadableError(f"{head[:40]!r} names no parameter")
-            value, _ = yield from cursor.until("</\uff5cDSML\uff5cparameter>")
-            writer.add_json(found[1], typed(value, _STRING if found[2] == "true" else _ANY))
+            types = STRING if found[2] == "true" else ANY
+            yield from writer.read(cursor, found[1], "</\uff5cDSML\uff5cparameter>", types=types)
         writer.close()
 
 
@@ -180,8 +176,7 @@ class Glm47(ToolFormat):
             key, _ = yield from cursor.until(f"</{self.prefix}arg_key>")
             yield from cursor.space()
             yield from cursor.expect(f"<{self.prefix}arg_value>")
-            value, _ = yield from cursor.until(f"</{self.prefix}arg_value>")
-            writer.add(key.strip(), value)
+            yield from writer.read(cursor, key.strip(), f"</{self.prefix}arg_value>")
         writer.close()
 
 
@@ -233,8 +228,7 @@ class KimiK3(ToolFormat):
             argument = yield from _attributes(cursor, ("key", "type"))
             if "key" not in argument:
                 raise UnreadableError("an argument has no key")
-            value, _ = yield from cursor.until("<|close|>argument<|sep|>")
-            writer.add_json(argument["key"], typed(value, _declared(argument)))
+            yield from writer.read(cursor, argument["key"], "<|close|>argument<|sep|>", types=_declared(argument))
         writer.close()
 
 
@@ -260,7 +254,7 @@ def _declared(argument: dict[str, str]) -> frozenset[str]:
     """Return the types that an argument may be of; none where it is JSON of any type. Raises UnreadableError."""
     if argument.get("type", "string") not in _JSON_TYPES:
         raise UnreadableError("an argument is of no type")
-    return _STRING if argument.get("type", "string") == "string" else _ANY
+    return STRING if argument.get("type", "string") == "string" else ANY
 
 
 def _name(cursor: Cursor) -> Reading[str]:
@@ -279,8 +273,3 @@ def _name(cursor: Cursor) -> Reading[str]:
 def _closes(cursor: Cursor, tag: str) -> Reading[bool]:
     yield from cursor.space()
     return (yield from cursor.accept(tag))
-
-
-def _unbroken(value: str) -> str:
-    """Return `value` without the line breaks that set it apart from its tags."""
-    return value.removeprefix("\n").removesuffix("\n")

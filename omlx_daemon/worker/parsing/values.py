@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from omlx_daemon.worker.parsing.cursor import Cursor, Reading
 from omlx_daemon.worker.parsing.formats import Calls, Tools
 from omlx_daemon.worker.parsing.json_text import json_text
+
+STRING: frozenset[str] = frozenset({"string"})
+ANY: frozenset[str] = frozenset()
 
 _WORDS = {"true": "true", "false": "false", "null": "null", "True": "true", "False": "false", "None": "null"}
 _KINDS: dict[type, str] = {
@@ -36,25 +40,51 @@ class Writer:
         self._undeclared = frozenset({undeclared} - {""})
         self._separator = "{"
 
+    def read(
+        self, cursor: Cursor, key: str, end: str, *, trim: str = "", types: frozenset[str] | None = None
+    ) -> Reading[None]:
+        """Read an argument's bare text, up to `end` and without one `trim` at either side; write a string as it comes.
+
+        It is of one of `types`, or of those that the tool declares. Raises UnreadableError.
+        """
+        types = self._types(key) if types is None else types
+        if types == STRING:
+            self._begin(key, '"')
+            yield from cursor.flow(end, self._say_inside, trim)
+            self._calls.say('"')
+        else:
+            value, _ = yield from cursor.until(end)
+            self._begin(key, typed(value.removeprefix(trim).removesuffix(trim), types))
+
     def add(self, key: str, value: str) -> None:
         """Write an argument that was given as bare text."""
-        schema = self._properties.get(key)
-        self.add_json(key, typed(value, self._undeclared if schema is None else _types(schema)))
+        self._begin(key, typed(value, self._types(key)))
 
     def add_json(self, key: str, value: str) -> None:
         """Write an argument that is JSON text."""
-        self._calls.say(f"{self._separator}{json_text(key)}: {value}")
-        self._separator = ", "
+        self._begin(key, value)
 
     def close(self) -> None:
         """End the arguments, and the call with them."""
         self._calls.say("{}" if self._separator == "{" else "}")
         self._calls.end()
 
+    def _begin(self, key: str, value: str) -> None:
+        self._calls.say(f"{self._separator}{json_text(key)}: {value}")
+        self._separator = ", "
+
+    def _say_inside(self, text: str) -> None:
+        """Write a piece of a string."""
+        self._calls.say(json_text(text)[1:-1])
+
+    def _types(self, key: str) -> frozenset[str]:
+        schema = self._properties.get(key)
+        return self._undeclared if schema is None else _types(schema)
+
 
 def typed(text: str, types: frozenset[str]) -> str:
     """Return bare `text` as JSON text of one of `types`, as a string where it is of none; no types are any."""
-    if types == {"string"}:
+    if types == STRING:
         return json_text(text)
     stripped = _WORDS.get(text.strip(), text.strip())
     kind = _kind(stripped)
