@@ -10,6 +10,7 @@ from functools import partial
 
 from litestar import Litestar
 
+from omlx_cli.contract import keys
 from omlx_cli.contract.api import ReloadReply
 from omlx_cli.contract.live import HappeningKind
 from omlx_cli.contract.paths import Paths
@@ -26,6 +27,7 @@ from omlx_daemon.configuration import LiveSettings, describe
 from omlx_daemon.core.namesfile import NamesFile
 from omlx_daemon.core.options import Options
 from omlx_daemon.daemon import RunningDaemon
+from omlx_daemon.explain.explainer import Explainer
 from omlx_daemon.listeners import Listeners, check_key
 from omlx_daemon.live.hub import Hub
 from omlx_daemon.live.journal import Log
@@ -64,7 +66,8 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
     journal = Log(time.monotonic, time.time)
     memory_bytes = memory.total_bytes()
     namespaces = Namespaces(options)
-    cache = _cache(settings, paths, memory_bytes, namespaces, journal)
+    rules = ChosenRules(lambda: live.current, options, registry.resolve)
+    cache = _cache(settings, paths, memory_bytes, namespaces, journal, Explainer(time.time, rules.applied))
     pool = Pool(
         registry.resolve,
         spawn,
@@ -86,7 +89,9 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
         puller.endpoint = changed.hub.endpoint
         logs.set_level(changed.daemon)
 
-    live.follow(apply, check=lambda changed: check_key(changed.server, listeners.needs_key))
+    live.follow(
+        apply, check=lambda changed: check_key(changed.server, listeners.needs_key, lambda: keys.exist(paths.keys))
+    )
     daemon = RunningDaemon(
         paths, listeners, pool, state, time.monotonic, stop, partial(_reload, live, journal, registry)
     )
@@ -94,7 +99,6 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
     def current() -> Mapping[str, str]:
         return namespaces.by_model(registry.scan())
 
-    rules = ChosenRules(lambda: live.current, options, registry.resolve)
     inference = CanonicalInference(pool, rules)
     admin = Admin(cache, inference, registry.resolve, current, rules.counts, lambda: registry.unreadable)
     hub = Hub(journal, daemon.status, pool.requests, cache.live, clock=time.monotonic, wall=time.time)
@@ -114,10 +118,18 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
     return Parts(app, daemon, pool, registry, models, cache, hub)
 
 
-def _cache(settings: Settings, paths: Paths, memory_bytes: int, namespaces: Namespaces, journal: Log) -> CacheService:
+def _cache(
+    settings: Settings, paths: Paths, memory_bytes: int, namespaces: Namespaces, journal: Log, explainer: Explainer
+) -> CacheService:
     limits = partial(plan, settings.cache, paths.cache, memory_bytes)
     return CacheService(
-        limits(), namespaces.of, namespaces.bits, lambda: limits().policy, journal, details=namespaces.details
+        limits(),
+        namespaces.of,
+        namespaces.bits,
+        lambda: limits().policy,
+        journal,
+        details=namespaces.details,
+        explainer=explainer,
     )
 
 

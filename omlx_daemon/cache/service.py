@@ -56,11 +56,12 @@ class CacheService:
         journal: Journal | None = None,
         *,
         details: Callable[[ModelSpec], dict[str, str]] = lambda spec: {},
+        explainer: Explainer | None = None,
     ) -> None:
         """Cache as `plan` says. `namespace` gives a model's fingerprint, read from disk, empty where it has none;
         `bits` how its rows are stored. `limits` measures the volume again: another one may be mounted by now. `details`
         tells what a model's namespace stands for, read from disk too."""
-        self.explainer = Explainer(time.time)
+        self.explainer = explainer or Explainer(time.time)
         """Hears why blocks went and what models are."""
         self._details = details
         self.plan = plan

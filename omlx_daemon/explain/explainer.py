@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 import msgspec
 
 from omlx_cli.contract.explain import ExplainReply, Explanation
 from omlx_cli.contract.misses import MissCause
-from omlx_daemon.core.events import Event, Finished, Miss, Prefill
+from omlx_daemon.core.events import Event, Finished, Miss, Prefill, Queued
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.explain.advice import ADVICE, MEANINGS
 from omlx_daemon.explain.book import Book, Entry
@@ -25,8 +25,11 @@ _MAY_BE_GONE = frozenset(
 class Explainer:
     """Hears the events of requests. Event loop only."""
 
-    def __init__(self, wall: Callable[[], float]) -> None:
-        """Explain; `wall` gives the time of day in seconds."""
+    def __init__(
+        self, wall: Callable[[], float], applied: Callable[[Iterable[str]], None] = lambda names: None
+    ) -> None:
+        """Explain; `wall` gives the time of day in seconds, `applied` hears which prompt rules a worker applied."""
+        self._applied = applied
         self.graves = Graves()
         self.past = Past()
         self._book = Book()
@@ -34,6 +37,8 @@ class Explainer:
 
     def heard(self, request: GenerationRequest, model: str, event: Event) -> Event:
         """Return an event of a request, its miss completed where it tells of one."""
+        if isinstance(event, Queued):
+            self._applied(event.rules)
         if isinstance(event, Prefill) and event.miss is not None:
             miss = self._completed(request, model, event, event.miss)
             self._book.write(Entry(explanation=self._explanation(request, model, event, miss), is_own=miss.is_own))

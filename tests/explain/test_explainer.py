@@ -9,7 +9,7 @@ from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.explain import Explanation
 from omlx_cli.contract.misses import MissCause
 from omlx_daemon.coldstore.names import BlockName, Part
-from omlx_daemon.core.events import Event, Finished, FinishReason, Miss, Prefill, Text, Usage
+from omlx_daemon.core.events import Event, Finished, FinishReason, Miss, Prefill, Queued, Text, Usage
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Message
 from omlx_daemon.explain.advice import ADVICE, MEANINGS
 from omlx_daemon.explain.explainer import Explainer
@@ -114,6 +114,12 @@ def test_the_end_tells_what_the_beginning_told() -> None:
     assert told.usage.miss.cause is MissCause.PRUNED
     text: Event = Text(text="a")
     assert bench.explainer.heard(request(), "m", text) is text
+
+
+def test_rules_that_a_worker_applied_are_passed_on() -> None:
+    heard: list[str] = []
+    Explainer(lambda: 0.0, heard.extend).heard(request(), "m", Queued(rules=("system_in_place",)))
+    assert heard == ["system_in_place"]
 
 
 def test_explanations_are_shown_to_those_who_may_see_them() -> None:
