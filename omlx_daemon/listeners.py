@@ -8,6 +8,7 @@ import ipaddress
 import os
 import socket
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,16 +36,22 @@ class Listeners:
             listener.close()
 
 
-def listen(socket_path: Path, server: ServerSettings, given: tuple[socket.socket, ...] = ()) -> Listeners:
+def listen(
+    socket_path: Path,
+    server: ServerSettings,
+    given: tuple[socket.socket, ...] = (),
+    has_keys: Callable[[], bool] = lambda: False,
+) -> Listeners:
     """Listen on the unix socket and, where it can be had, on TCP; call it while holding the daemon's lock.
 
-    TCP listeners that the service manager opened are taken in the place of our own.
+    TCP listeners that the service manager opened are taken in the place of our own. `has_keys` tells whether there
+    are keys beside those of the settings.
 
     Raises OmlxError: INVALID_CONFIG for an open address without a key, HOME_UNUSABLE where the unix socket fails.
     """
     addresses = [_bound(listener) for listener in given] or _resolve(server.host, server.port)
     needs_key = not all(_is_loopback(address) for _, address in addresses)
-    check_key(server, needs_key)
+    check_key(server, needs_key, has_keys)
     local = listen_unix(socket_path)
     if given:
         return Listeners((local, *given), address=_address(given[0]), needs_key=needs_key)
@@ -55,13 +62,13 @@ def listen(socket_path: Path, server: ServerSettings, given: tuple[socket.socket
     return Listeners((local, remote), address=_address(remote), needs_key=needs_key)
 
 
-def check_key(server: ServerSettings, needs_key: bool) -> None:
-    """See that a key is set where one is needed. Raises OmlxError(INVALID_CONFIG)."""
-    if needs_key and not (server.api_key or server.keys):
+def check_key(server: ServerSettings, needs_key: bool, has_keys: Callable[[], bool]) -> None:
+    """See that there is a key where one is needed. Raises OmlxError(INVALID_CONFIG)."""
+    if needs_key and not (server.api_key or server.keys or has_keys()):
         raise OmlxError(
             Code.INVALID_CONFIG,
-            f"server.host {server.host!r} is not a loopback address, and server.api_key is not set",
-            "omlx config set server.api_key KEY, or listen on 127.0.0.1",
+            f"server.host {server.host!r} is not a loopback address, and there is no API key",
+            "omlx key create NAME  makes one; or listen on 127.0.0.1",
         )
 
 

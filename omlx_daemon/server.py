@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 import uvloop
 
+from omlx_cli.contract import keys
 from omlx_cli.contract.api import DaemonState, SlotState
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.units import format_duration, parse_duration_s
@@ -40,7 +41,9 @@ _log = logging.getLogger(__name__)
 
 def serve(home: Home, settings: LiveSettings, ready: ReadyPipe, spawn: Spawner, origin: Origin) -> None:
     """Run the daemon until it is told to stop. Raises OmlxError."""
-    listeners = listen(home.paths.socket, settings.current.server, origin.listeners)
+    listeners = listen(
+        home.paths.socket, settings.current.server, origin.listeners, lambda: keys.exist(home.paths.keys)
+    )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Life(home, settings, ready, listeners, spawn, origin).run())

@@ -10,11 +10,14 @@ import socket
 import stat
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import psutil
 import pytest
 
+from omlx_cli import keys
+from omlx_cli.contract import routes
 from omlx_cli.contract.api import Health
 from tests.daemon.conftest import DAEMON, Home
 
@@ -143,10 +146,28 @@ def test_a_home_with_a_long_path_works(home: Home) -> None:
 def test_an_open_address_needs_a_key(home: Home) -> None:
     code, error = refused(home, "--host", "0.0.0.0")
     assert (code, error["code"]) == (2, "invalid_config")
-    assert "api_key" in error["message"]
+    assert "there is no API key" in error["message"]
+    assert "omlx key create" in error["hint"]
     home.configure('[server]\nport = 0\nhost = "0.0.0.0"\napi_key = "secret"\n')
     assert home.start().said == {"ready": True}
     assert home.info()["address"].startswith("0.0.0.0:")
+
+
+def test_a_key_that_was_handed_out_opens_an_address_until_it_is_withdrawn(home: Home) -> None:
+    home.path.mkdir(mode=0o700, exist_ok=True)
+    key, _ = keys.create(home.paths.keys, "phone", "inference", "normal", False)
+    home.configure('[server]\nport = 0\nhost = "0.0.0.0"\n')
+    assert home.start().said == {"ready": True}
+    port = int(home.info()["address"].rpartition(":")[2])
+
+    def over_tcp(headers: dict[str, str]) -> int:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+            connection.request("GET", routes.OPENAI_MODELS, headers=headers)
+            return connection.getresponse().status
+
+    assert [over_tcp({}), over_tcp({"x-api-key": key})] == [401, 200]
+    keys.remove(home.paths.keys, ("phone",))
+    assert [over_tcp({}), over_tcp({"x-api-key": key})] == [401, 401]
 
 
 def test_an_address_that_is_not_here_leaves_the_unix_socket(home: Home) -> None:
