@@ -7,24 +7,29 @@ changes at each look. Rounds with nobody watching and with so many readers of th
 `lost` is the CPU time that readers take of each second: the daemon does all its work on one thread, so that is the
 share of its throughput that they cost. Medians over the rounds, with the quartiles. Then 50 short requests a second end
 while all streams run: `lag_s` is the longest time from the end of one until a reader had read of it, `uncounted` how
-many were in no line.
+many were in no line. Under the same load, `core_share` is the share of a core that `omlx top` takes in a terminal.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import socket
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
 
 from benchmarks.streaming import Figures, Relay, daemon, one_round
 from benchmarks.streams import Stream, read_all
 from omlx_cli.contract import routes
+from tests.top.terminal import terminal
 
 SHORT_PER_S = 50
 PACE_PER_S = 4.0
@@ -93,24 +98,30 @@ def _core(relay: Relay, count: int, streams: int, seconds: float) -> float:
         return one_round(relay, streams, rate, int(rate * seconds))["cpu_us_per_token"] * rate / 1e6
 
 
-def lag(relay: Relay, streams: int, seconds: float) -> Figures:
-    """Return how far behind a reader is while requests end all the time."""
+def load(relay: Relay, streams: int, seconds: float) -> list[float]:
+    """Have all streams run, and short requests end all the while; return when each of those ended."""
     ended: list[float] = []
     each = int(PACE_PER_S * seconds)
     ask = {"model": "paced", "messages": [{"role": "user", "content": "x"}], "max_tokens": each}
+    running = [Stream(relay.address, {**ask, "user": f"{streams} {1 / PACE_PER_S}"}) for _ in range(streams)]
+    reading = threading.Thread(target=read_all, args=(running, lambda: None))
+    reading.start()
+    begun_s, sent = time.perf_counter(), 0
+    with ThreadPoolExecutor(SHORT_PER_S) as pool:
+        while reading.is_alive():
+            pool.submit(one, relay, ended)
+            sent += 1
+            time.sleep(max(0.0, begun_s + sent / SHORT_PER_S - time.perf_counter()))
+    reading.join()
+    return ended
+
+
+def lag(relay: Relay, streams: int, seconds: float) -> Figures:
+    """Return how far behind a reader is while requests end all the time."""
     time.sleep(CALM_S)
     with readers(relay, 1) as [reader]:
         before = sum(count for _, count in reader.finished())
-        running = [Stream(relay.address, {**ask, "user": f"{streams} {1 / PACE_PER_S}"}) for _ in range(streams)]
-        reading = threading.Thread(target=read_all, args=(running, lambda: None))
-        reading.start()
-        begun_s, sent = time.perf_counter(), 0
-        with ThreadPoolExecutor(SHORT_PER_S) as pool:
-            while reading.is_alive():
-                pool.submit(one, relay, ended)
-                sent += 1
-                time.sleep(max(0.0, begun_s + sent / SHORT_PER_S - time.perf_counter()))
-        reading.join()
+        ended = load(relay, streams, seconds)
         time.sleep(CALM_S)
         lines = list(reader.finished())
     told = sum(count for _, count in lines) - before
@@ -119,6 +130,26 @@ def lag(relay: Relay, streams: int, seconds: float) -> Figures:
         "uncounted": len(ended) + streams - told,
         "ended_per_s": len(ended) / seconds,
     }
+
+
+def dashboard(relay: Relay, streams: int, seconds: float) -> Figures:
+    """Return what share of a core `omlx top` takes in a terminal of 120 by 40 under that load, and at rest."""
+    time.sleep(CALM_S)
+    environment = {**os.environ, "OMLX_HOME": str(Path(relay.socket).parents[1]), "TERM": "xterm-256color"}
+    with terminal("top", environment=environment) as screen:
+        screen.see("live", "no request runs or waits")
+        process = psutil.Process(screen.pid)
+        busy = share(process, lambda: load(relay, streams, seconds))
+        idle = share(process, lambda: time.sleep(seconds))
+    return {"core_share": busy, "core_share_at_rest": idle}
+
+
+def share(process: psutil.Process, during: Callable[[], object]) -> float:
+    """Return what share of a core a process takes meanwhile."""
+    begun_s, before = time.perf_counter(), process.cpu_times()
+    during()
+    after = process.cpu_times()
+    return float(after.user + after.system - before.user - before.system) / (time.perf_counter() - begun_s)
 
 
 def one(relay: Relay, ended: list[float]) -> None:
@@ -153,6 +184,7 @@ def main() -> None:
         for count in options.readers:
             found[f"{count} readers"] = cost(relay, count, options.streams, options.seconds, options.rounds)
         found["50 ends a second"] = lag(relay, options.streams, 2 * options.seconds)
+        found["dashboard"] = dashboard(relay, options.streams, 4 * options.seconds)
     if options.json:
         print(json.dumps(found))
         return

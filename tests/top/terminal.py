@@ -30,6 +30,11 @@ class Terminal:
         self._reader.start()
 
     @property
+    def pid(self) -> int:
+        """The program's process."""
+        return int(self._process.pid)
+
+    @property
     def text(self) -> str:
         """What stands on the screen, after all that came so far."""
         with self._drawing:
