@@ -72,7 +72,7 @@ def _anthropic_step(step: int, turn: int) -> list[Body]:
 
 
 def _rules() -> str:
-    pairs = ((n, _THINGS[n % 11], _THINGS[(n * 3 + 1) % 11]) for n in range(17))
+    pairs = ((n, _THINGS[n % 11], _THINGS[(n * 3 + 1) % 11]) for n in range(21))
     return "\n".join(_RULES.format(n=n, a=a, b=b) for n, a, b in pairs)
 
 
