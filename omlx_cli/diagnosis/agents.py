@@ -13,7 +13,7 @@ from omlx_cli.agents import AGENTS
 from omlx_cli.agents.agent import Place, Target
 from omlx_cli.contract import keys
 from omlx_cli.contract.errors import OmlxError
-from omlx_cli.diagnosis import agent_settings, endpoint, listener
+from omlx_cli.diagnosis import agent_settings, endpoint, listener, prompt_rules
 from omlx_cli.diagnosis.agent_settings import READERS, Setting, Shell, Unreadable
 from omlx_cli.diagnosis.check import Check, Verdict, ok, warn
 from omlx_cli.diagnosis.endpoint import Endpoint
@@ -44,7 +44,7 @@ class Here:
 
 
 def checks(subject: Subject) -> Iterator[Check]:
-    """Yield each agent that is installed, and the variables that clients of any kind go by."""
+    """Yield each agent that is installed, the variables that clients of any kind go by, and the prompt rules."""
     here = _here(subject)
     shell = Shell(subject.environ, Path("~").expanduser(), Path.cwd())
     search = subject.environ.get("PATH")
@@ -57,6 +57,7 @@ def checks(subject: Subject) -> Iterator[Check]:
             yield from _trouble(_ANY, setting, path, here, shell)
     if not present:
         yield ok("agents", f"none on the PATH of {', '.join(AGENTS)}")
+    yield prompt_rules.check(subject)
 
 
 def of_agent(name: str, shell: Shell, here: Here) -> Check:

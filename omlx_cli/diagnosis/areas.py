@@ -28,7 +28,7 @@ AREAS: dict[str, str] = {
     "memory": "what models may take, and why no more",
     "backend": "what MLX computes with: Metal, CUDA, or a CPU's BLAS",
     "cache": "the KV cache on disk, and a sample of its blocks",
-    "agents": "coding agents here, and whether they ask this daemon",
+    "agents": "coding agents here, whether they ask this daemon, and the prompt rules",
 }
 
 _RERUN = "OMLX_DEBUG=1 omlx doctor {}"

@@ -182,15 +182,15 @@ def test_no_secret_is_ever_told(shell: Shell) -> None:
 
 
 def test_the_area_finds_what_is_installed(look: Look, daemon: StandIn, paths: Paths, tmp_path: Path) -> None:
-    (none,) = look("agents")
+    none, _ = look("agents")
     assert told(none) == (Verdict.OK, "none on the PATH of claude, codex, opencode, qwen", "")
     claude = put(tmp_path / "bin" / "claude", "#!/bin/sh\n")
     claude.chmod(0o755)
-    (found,) = look("agents", ANTHROPIC_BASE_URL="http://127.0.0.1:8000")
+    found, _ = look("agents", ANTHROPIC_BASE_URL="http://127.0.0.1:8000")
     assert found.found == "claude asks this daemon, http://127.0.0.1:8000 (ANTHROPIC_BASE_URL)"
     keys.create(paths.keys, "laptop", "inference", "normal", False)
     locked = look("agents", ANTHROPIC_BASE_URL="http://127.0.0.1:8000")
-    assert [check.name for check in locked] == ["claude"]
+    assert [check.name for check in locked] == ["claude", "prompt_rules"]
     assert locked[0].found.endswith("which wants an API key, and none is set")
     assert locked[0].fix == ("export OMLX_API_KEY=$(omlx key create -q claude) && omlx launch claude --write-config")
 
@@ -210,7 +210,7 @@ def test_variables_for_clients_of_any_kind(look: Look, paths: Paths) -> None:
 
 def test_a_daemon_without_a_port_yet(look: Look, paths: Paths) -> None:
     paths.config.write_text("[server]\nport = 0\n")
-    check, _ = look("agents", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
+    check, *_ = look("agents", OPENAI_BASE_URL="http://127.0.0.1:9/v1")
     assert (check.verdict, check.fix) == (Verdict.WARNING, "omlx start")
     assert check.found.endswith("where nobody listens; this daemon has no port until it runs")
 

@@ -83,3 +83,11 @@ def _applied(home: Home) -> dict[str, int]:
     found = json.loads(home.run("cache", "stats", "--json").stdout)
     counts: dict[str, int] = found["metrics"]["prompt_rules"]
     return counts
+
+
+def test_doctor_lists_them(home: Home) -> None:
+    ask(home, "/v1/chat/completions", agent_trace.openai(1))
+    checks = json.loads(home.run("doctor", "agents", "--json").stdout)["checks"]
+    (rules,) = [check for check in checks if check["name"] == "prompt_rules"]
+    assert [line.split()[0] for line in rules["details"]] == list(_applied(home))
+    assert any(line.split()[:2] == ["tools_order", "on"] and int(line.split()[2]) for line in rules["details"])
