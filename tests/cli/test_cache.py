@@ -72,7 +72,7 @@ def test_every_verb_has_help_with_examples_and_takes_json(omlx: Omlx, verb: str)
     assert f"omlx cache {verb}" in ran.out.split("Examples:")[1]
     assert "--json" in ran.out
     for words in (("cache",), ("cache", "--help")):
-        assert f"  {verb.ljust(6)}  {VERBS[verb]}\n" in omlx(*words).out
+        assert f"  {verb.ljust(max(map(len, VERBS)))}  {VERBS[verb]}\n" in omlx(*words).out
 
 
 def test_the_groups_help_imports_no_verb() -> None:

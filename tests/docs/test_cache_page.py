@@ -11,6 +11,7 @@ from omlx_cli.commands.cache import VERBS, command
 from omlx_cli.commands.serve import command as serve
 from omlx_cli.contract.api import DaemonInfo, Status
 from omlx_cli.contract.cache import CacheMetrics
+from omlx_cli.contract.misses import MissCause
 from omlx_daemon.api.metrics import families
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cache.md").read_text()
@@ -44,3 +45,8 @@ def test_every_family() -> None:
     names = {family.name for family in families(Status(daemon=info), CacheMetrics())}
     rows = {row for row in PAGE.splitlines() if row.startswith("| `omlx_")}
     assert {name for row in rows for name in re.findall(r"`(omlx_\w+)`", row)} == names
+
+
+def test_every_cause_of_a_miss() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ", PAGE.split("## Misses")[1].split("## Figures")[0], re.M)
+    assert rows == [cause.value for cause in MissCause if cause.is_miss]
