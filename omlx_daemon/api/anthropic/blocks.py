@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from omlx_daemon.api.anthropic import signature
+from omlx_daemon.api import signature
 from omlx_daemon.api.anthropic.replies import (
     BlockDelta,
     BlockEvent,

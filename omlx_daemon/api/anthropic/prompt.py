@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from omlx_cli.contract.model_options import is_template_kwarg
-from omlx_daemon.api.anthropic import signature
+from omlx_daemon.api import signature
 from omlx_daemon.api.anthropic.schema import (
     Block,
     ClientTool,

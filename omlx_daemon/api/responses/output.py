@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from msgspec import UNSET
 
-from omlx_daemon.api.anthropic import signature
+from omlx_daemon.api import signature
 from omlx_daemon.api.openai.logprobs import chat_logprobs
 from omlx_daemon.api.openai.replies import ChosenReply
 from omlx_daemon.api.responses import calls

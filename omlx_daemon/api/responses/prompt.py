@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from omlx_daemon.api.anthropic import signature
+from omlx_daemon.api import signature
 from omlx_daemon.api.extras import invalid
 from omlx_daemon.api.responses.parts import convert, text_of
 from omlx_daemon.api.responses.schema import Item

@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omlx_daemon.api.anthropic import signature
+from omlx_daemon.api import signature
 from omlx_daemon.api.anthropic.blocks import Blocks
 from omlx_daemon.api.anthropic.replies import (
     BlockDelta,

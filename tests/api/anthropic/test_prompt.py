@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from omlx_cli.contract.errors import Code, OmlxError
-from omlx_daemon.api.anthropic import signature
+from omlx_daemon.api import signature
 from omlx_daemon.core.requests import Message
 from tests.api.anthropic.bodies import ASK, LOOK, WAIT, assistant, prompt, text, user
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from omlx_cli.contract.errors import OmlxError
-from omlx_daemon.api.anthropic import signature
+from omlx_daemon.api import signature
 from omlx_daemon.api.responses.prompt import messages_of
 from omlx_daemon.core.requests import Message
 

@@ -1,4 +1,4 @@
-"""Signatures of thinking blocks: opaque to clients, which send them back as they are.
+"""Signatures of reasoning: opaque to clients, which send them back as they are.
 
 A block that shows its text is signed with a digest of it, so that an equal block has an equal signature. Where a client
 wants the text left out, the signature carries it, and the history still holds what the model thought.
