@@ -25,9 +25,9 @@ NOW = datetime.now(UTC)
 HOUR_S, DAY_S = 3600, 86_400
 
 
-def entry(message: str, level: str = "info", request: str = "", age_s: float = 0.0) -> str:
-    """Return an entry as the daemon writes it."""
-    at = (NOW - timedelta(seconds=age_s)).astimezone().isoformat(timespec="milliseconds")
+def entry(message: str, level: str = "info", request: str = "", age_s: float = 0.0, now: datetime = NOW) -> str:
+    """Return an entry as the daemon writes it, so old at `now`: by default when this module was read."""
+    at = (now - timedelta(seconds=age_s)).astimezone().isoformat(timespec="milliseconds")
     return logline.render(Entry(at=at, level=level, source="server", request=request, message=message)) + "\n"
 
 
@@ -102,9 +102,11 @@ def test_a_time_that_is_none(omlx: Omlx, text: str) -> None:
 
 
 def test_a_time_of_day_is_in_the_past(omlx: Omlx, paths: Paths) -> None:
-    paths.daemon_log.write_text(entry("x"))
-    for ahead_s in (-120, 120):
-        clock = (datetime.now().astimezone() + timedelta(seconds=ahead_s)).strftime("%H:%M:%S")
+    # Not `NOW`: that is when the suite began, which may be long before this test.
+    now = datetime.now(UTC)
+    paths.daemon_log.write_text(entry("older than a day", age_s=DAY_S + HOUR_S, now=now) + entry("x", now=now))
+    for ahead_s in (-120, HOUR_S):
+        clock = (now.astimezone() + timedelta(seconds=ahead_s)).strftime("%H:%M:%S")
         assert said(omlx("logs", "--since", clock).out) == ["x"]
 
 
