@@ -14,7 +14,10 @@ import pytest
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from tests.e2e import agent_trace
 from tests.e2e.conftest import Home, make_home
+from tests.worker.models import write_model
 
+SIZES = {"vocab_size": 49_152, "max_position_embeddings": 8192}
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 TEMPLATE = (
     "{% if tools %}<|im_start|>system\n# Tools\n{% for tool in tools %}{{ tool | tojson }}\n{% endfor %}<|im_end|>\n"
     "{% endif %}{% for m in messages %}{% if m.role == 'system' and not loop.first %}"
@@ -29,9 +32,14 @@ DIALECTS = {"/v1/chat/completions": agent_trace.openai, "/v1/messages": agent_tr
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory, smollm2_path: Path) -> Iterator[Home]:
-    """Return a home whose daemon has SmolLM2 with a template that knows tools and refuses late system messages."""
+    """Return a home with a model whose template knows tools and refuses late system messages.
+
+    Its tokens are those of SmolLM2, and nothing else decides the counts; its weights are random and few.
+    """
     parent = tmp_path_factory.mktemp("agent")
-    model = shutil.copytree(smollm2_path, parent / "agent", ignore=shutil.ignore_patterns("omlx.json"))
+    model = write_model(parent / "agent", sizes=SIZES)
+    for name in TOKENIZER:
+        shutil.copy2(smollm2_path / name, model)
     (model / "chat_template.jinja").write_text(TEMPLATE)
     made = make_home(parent, model)
     loaded = made.run("load", "agent", "--ttl", "never")
