@@ -30,7 +30,20 @@ from omlx_daemon.api.keyring import HandedOut, Keyring
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _WILDCARDS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, never bound
 
-_KEY_PARAMETERS = frozenset({"key", "api_key", "api-key", "apikey", "x-api-key", "access_token", "token"})
+_KEY_PARAMETERS = frozenset(
+    {
+        "key",
+        "api_key",
+        "api-key",
+        "apikey",
+        "x-api-key",
+        "access_token",
+        "auth_token",
+        "token",
+        "authorization",
+        "bearer",
+    }
+)
 
 Refusal = tuple[ErrorBody, int]
 """An error and its HTTP status; 0 is the code's own."""

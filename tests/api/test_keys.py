@@ -13,6 +13,7 @@ from omlx_cli.contract import keys as contract
 from omlx_cli.contract import routes
 from omlx_cli.contract.settings import ServerKey, ServerSettings
 from omlx_daemon.api.caller import Caller
+from omlx_daemon.api.keyring import HandedOut, Keyring
 from omlx_daemon.core.requests import CachePolicy, Priority
 from tests.api.serving import JSON, Served, serving
 
@@ -104,7 +105,9 @@ def test_an_open_address_without_a_key_answers_nobody(socket_folder: Path) -> No
         assert [status(served), status(served, path=routes.HEALTH)] == [401, 200]
 
 
-@pytest.mark.parametrize("name", ["key", "api_key", "API_KEY", "token", "access_token", "x-api-key"])
+@pytest.mark.parametrize(
+    "name", ["key", "api_key", "API_KEY", "token", "access_token", "x-api-key", "Authorization", "bearer"]
+)
 def test_a_key_in_the_url_is_refused(open_app: Served, name: str) -> None:
     key = make(open_app, "a")
     for path in (routes.OPENAI_MODELS, routes.HEALTH):
@@ -115,16 +118,25 @@ def test_a_key_in_the_url_is_refused(open_app: Served, name: str) -> None:
 def test_every_key_is_compared_in_constant_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "keys.json"
     made = [keys.create(path, name, "inference", "normal", False)[0] for name in "abc"]
-    found = contract.read(path)
-    compared: list[bytes] = []
+    settings = ServerSettings(
+        api_key="owner", keys=(ServerKey(name="d", key="a longer one"), ServerKey(name="e", key="k"))
+    )
+    keyring = Keyring(settings, HandedOut(path))
+    known = {record.digest for record in contract.read(path).keys}
+    known |= {contract.digest_of(key) for key in (b"owner", b"a longer one", b"k")}
+    compared: list[tuple[str, str]] = []
     plain = hmac.compare_digest
 
     def spy(one: bytes, other: bytes) -> bool:
-        compared.append(one)
+        compared.append((one.decode(), other.decode()))
         return plain(one, other)
 
     monkeypatch.setattr(hmac, "compare_digest", spy)
-    for shown in ("nobody's", made[0], made[2]):
+    holders = {"nobody's": None, "": None, "owner": "", "k": "e", "a longer one": "d", made[0]: "a", made[2]: "c"}
+    for shown, name in holders.items():
         compared.clear()
-        found.holder([shown.encode()])
-        assert compared == [record.digest.encode() for record in found.keys]
+        holder = keyring.holder([shown.encode()])
+        assert (holder and holder.name) == name
+        assert {one for one, _ in compared} == known
+        assert {other for _, other in compared} == {contract.digest_of(shown.encode())}
+        assert len(compared) == len(known)
