@@ -21,7 +21,7 @@ _omlx_names() { # FILE: offers the names that omlx keeps there, one a line
 
 _omlx_value() { # COMMAND PLACE: offers what is written there
     case "$1 $2" in
-    'omlx run 1' | 'omlx show 1' | 'omlx rm '[1-9]* | 'omlx load 1' | 'omlx pin 1' | 'omlx unpin 1' | 'omlx cache ls --model' | 'omlx cache prune --model' | 'omlx cache clear --model' | 'omlx cache pin --model' | 'omlx cache warm --model' | 'omlx cache export 1') _omlx_names models.txt ;;
+    'omlx run 1' | 'omlx launch -m' | 'omlx launch --model' | 'omlx env -m' | 'omlx env --model' | 'omlx show 1' | 'omlx rm '[1-9]* | 'omlx load 1' | 'omlx pin 1' | 'omlx unpin 1' | 'omlx cache ls --model' | 'omlx cache prune --model' | 'omlx cache clear --model' | 'omlx cache pin --model' | 'omlx cache warm --model') _omlx_names models.txt ;;
     'omlx launch 1' | 'omlx env 1') _omlx_words claude codex opencode qwen ;;
     'omlx env --shell') _omlx_words posix fish ;;
     'omlx pull 1') _omlx_words deepseek-r1 deepseek-r1:32b deepseek-r1:7b gemma3 gemma3:12b gemma3:1b gemma3:4b gpt-oss gpt-oss:20b llama3.2 llama3.2:1b llama3.2:3b llama3.3 llama3.3:70b mistral mistral-small mistral-small:24b mistral:7b phi4 phi4-mini phi4-mini:3.8b phi4:14b qwen2.5-coder qwen2.5-coder:7b qwen3 qwen3-coder qwen3-coder:30b qwen3:0.6b qwen3:14b qwen3:30b qwen3:32b qwen3:4b qwen3:8b smollm2 smollm2:135m smollm3 smollm3:3b ;;

@@ -311,7 +311,7 @@ class CacheModelBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class CacheArchiveBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Body of export and import: an absolute path; `model` for export alone."""
+    """Body of export and import: an absolute path; for export alone `model`, the name of a model or else of a pin."""
 
     path: str
     model: str = ""

@@ -118,7 +118,7 @@ async def warm(data: JSONBody[CacheWarmBody], cache: NamedDependency[CacheAdmin]
 
 @post(routes.CACHE_EXPORT, status_code=200, dto=StrictBody[CacheArchiveBody], responses=CONTROL_ERRORS)
 async def export(data: JSONBody[CacheArchiveBody], cache: NamedDependency[CacheAdmin]) -> PruneReport:
-    """Write a model's blocks to a new archive."""
+    """Write a model's or a pin's blocks to a new archive."""
     checks.archive(data, needs_model=True)
     return await cache.export(data.model, data.path)
 

@@ -159,13 +159,20 @@ class Admin:
         """Compute and store a prompt without an answer. Loads the model."""
         return await self._warming.warm(body)
 
-    async def export(self, model: str, path: str) -> PruneReport:
-        """Write the blocks of one model to a new archive; the report counts what went in."""
+    async def export(self, name: str, path: str) -> PruneReport:
+        """Write the blocks of a model, or else of a pin, to a new archive; the report counts what went in."""
         from omlx_daemon.cache import archive
 
-        spec = await asyncio.to_thread(self._resolve, model)
-        await self._cold()
-        return await asyncio.to_thread(archive.export, self._service.plan.root, spec.name, Path(path))
+        ledger, root = await self._cold(), self._service.plan.root
+        try:
+            model = await self._name(name)
+        except OmlxError as error:
+            pin = await asyncio.to_thread(ledger.pinned, name)
+            if pin is None:
+                hint = "omlx cache ls  lists models, omlx cache pins  the pins"
+                raise OmlxError(error.code, f"no model and no pin {name!r} is stored", hint, param="model") from error
+            return await asyncio.to_thread(archive.export_pin, root, name, pin, Path(path))
+        return await asyncio.to_thread(archive.export, root, model, Path(path))
 
     async def import_(self, path: str) -> PruneReport:
         """Take the blocks of an archive, each checked; the report counts what came in."""

@@ -1,10 +1,10 @@
-"""One model's blocks as an archive: an uncompressed tar of its namespaces' descriptions and block files."""
+"""A model's or a pin's blocks as an archive: an uncompressed tar of namespaces' descriptions and block files."""
 
 from __future__ import annotations
 
 import tarfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_daemon.coldstore import names
 from omlx_daemon.coldstore.layout import BUCKET, NAMESPACE_FILE, Layout, block_path, is_fingerprint, read_namespace
 from omlx_daemon.coldstore.scan import scan_namespace
+from omlx_daemon.ledger.pins import Pin
 
 FORMAT_KEY = "omlx.format"
 """Of the archive's PAX header: the block format, which is the name of its directory in the cache."""
@@ -45,17 +46,32 @@ class Count:
 
 def export(root: Path, model: str, target: Path) -> PruneReport:
     """Write the blocks of `model` to the new file `target`; return what went in. Raises OmlxError."""
-    layout = Layout(root)
-    spaces = {space: scan_namespace(space).blocks for space in _spaces(layout) if read_namespace(space).model == model}
-    if not any(spaces.values()):
-        raise OmlxError(Code.NOT_FOUND, f"nothing of {model} is stored", "omlx cache ls  shows what is")
-    files = {space: [found.filename for found in blocks] for space, blocks in spaces.items()}
+    spaces = (space for space in _spaces(Layout(root)) if read_namespace(space).model == model)
+    files = {space: [found.filename for found in scan_namespace(space).blocks] for space in spaces}
+    return _export(files, model, target)
+
+
+def export_pin(root: Path, label: str, pin: Pin, target: Path) -> PruneReport:
+    """Write the blocks that the pin `label` names to the new file `target`; return what went in. Raises OmlxError."""
+    space = Layout(root).namespace(pin.namespace)
+    wanted = {digest.hex() for digest in pin.hashes}
+    try:
+        stored = scan_namespace(space).blocks
+    except FileNotFoundError:
+        stored = []
+    filenames = [found.filename for found in stored if found.filename[: 2 * names.HASH_BYTES] in wanted]
+    return _export({space: filenames}, label, target)
+
+
+def _export(files: Mapping[Path, Sequence[str]], name: str, target: Path) -> PruneReport:
+    if not any(files.values()):
+        raise OmlxError(Code.NOT_FOUND, f"nothing of {name} is stored", "omlx cache ls  shows what is")
     try:
         with (
             _created(target) as file,
             tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT, pax_headers={FORMAT_KEY: BUCKET}) as tar,
         ):
-            return _fill(tar, files, model)
+            return _fill(tar, files)
     except FileExistsError as error:
         hint = "choose another name"
         raise OmlxError(Code.INVALID_REQUEST, f"{target} exists already", hint, param="path") from error
@@ -81,9 +97,10 @@ def _created(target: Path) -> Iterator[IO[bytes]]:
             raise
 
 
-def _fill(tar: tarfile.TarFile, files: dict[Path, list[str]], model: str) -> PruneReport:
+def _fill(tar: tarfile.TarFile, files: Mapping[Path, Sequence[str]]) -> PruneReport:
     count = Count()
     for space, filenames in files.items():
+        model = read_namespace(space).model
         _add(tar, space / NAMESPACE_FILE, f"{space.name}/{NAMESPACE_FILE}")
         for filename in filenames:
             name = names.parse(filename)

@@ -222,8 +222,8 @@ class CacheAdmin(Protocol):
         """Compute and store a prompt without an answer. Loads the model."""
         ...
 
-    async def export(self, model: str, path: str) -> PruneReport:
-        """Write the blocks of one model to a new archive; the report counts what went in."""
+    async def export(self, name: str, path: str) -> PruneReport:
+        """Write the blocks of a model, or else of a pin, to a new archive; the report counts what went in."""
         ...
 
     async def import_(self, path: str) -> PruneReport:

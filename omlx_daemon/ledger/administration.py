@@ -150,6 +150,11 @@ class Administration(Writers):
         with self._lock:
             return tuple(digest for _, pin in self._pins.items() if pin.namespace == namespace for digest in pin.hashes)
 
+    def pinned(self, label: str) -> Pin | None:
+        """Return a pin, None where there is none of this label."""
+        with self._lock:
+            return dict(self._pins.items()).get(label)
+
     def pins(self) -> CachePins:
         """Return every pin."""
         with self._lock:

@@ -36,7 +36,7 @@ def test_the_commands_do_what_they_say(client: Client, tmp_path: Path) -> None:
     first = client.ask(prompt)
     client.await_files(300 + ANSWER_TOKENS)
     pin_and_warm(client, tmp_path)
-    until(lambda: is_written(client))
+    until(lambda: len(client.files()) == 8 and is_written(client))
     assert verified(client)["damaged"] == 0
     (listed,) = client.call("GET", routes.CACHE_LIST)["namespaces"]
     assert client.call("POST", routes.SHOW, {"model": MODEL})["namespace"] == listed["namespace"]
@@ -45,6 +45,9 @@ def test_the_commands_do_what_they_say(client: Client, tmp_path: Path) -> None:
     files = client.files()
     assert f"exported {len(files)} files" in command(client, "export", MODEL, str(archive))
     assert "exists already" in command(client, "export", MODEL, str(archive), code=2)
+
+    pins_own = tmp_path / "cook.tar"
+    assert "exported 2 files" in command(client, "export", "cook", str(pins_own))
 
     command(client, "clear", "--yes")
     assert client.ask(prompt, cache_store=False).computed == 300
@@ -55,6 +58,9 @@ def test_the_commands_do_what_they_say(client: Client, tmp_path: Path) -> None:
     command(client, "unpin", "cook")
     command(client, "clear", "--yes")
     until(lambda: not client.files())
+    assert "imported 2 files" in command(client, "import", str(pins_own))
+    brought = client.chat([{"role": "system", "content": SYSTEM}, {"role": "user", "content": "Hello?"}])[1]
+    assert (brought.hot, brought.computed) == (0, pinned.computed)
     assert "imported" in command(client, "import", str(archive))
     assert set(files) <= set(client.files())
     again = client.ask(prompt)
@@ -102,6 +108,8 @@ def test_mistakes_are_one_clear_line(client: Client, tmp_path: Path) -> None:
     assert "is no archive of blocks" in command(client, "import", str(bad), code=2)
     assert "there is no pin" in command(client, "unpin", "nothing", code=3)
     assert "nothing of" in command(client, "export", MODEL, str(tmp_path / "empty.tar"), code=3)
+    ran = command(client, "export", "nothing", str(tmp_path / "empty.tar"), code=3)
+    assert ran.startswith("error: no model and no pin 'nothing' is stored\nhint: omlx cache ls  lists models")
 
 
 def test_a_deep_verification_finds_what_no_checksum_can(client: Client) -> None:

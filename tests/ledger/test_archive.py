@@ -16,7 +16,7 @@ from omlx_cli.contract.cache import PruneReport
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.cache import archive, intake
 from omlx_daemon.cache.intake import DAMAGED, HERE_ALREADY, NO_ROOM
-from omlx_daemon.coldstore.layout import block_path
+from omlx_daemon.coldstore.layout import Layout, block_path
 from omlx_daemon.coldstore.names import BlockName
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.ledger.policy import Policy
@@ -82,6 +82,24 @@ def test_an_archive_brings_its_blocks_once(ledger: Ledger, whole: Path) -> None:
     assert ledger.verify().damaged == 0
     report, _ = take(ledger, whole)
     assert (report.files, report.error, report.left_out) == (0, None, {HERE_ALREADY: 5})
+
+
+def test_a_pins_archive_brings_its_blocks_alone(ledger: Ledger, tmp_path: Path) -> None:
+    with opened(tmp_path / "elsewhere") as bench:
+        chain = bench.chain("a", "x", 5, 20_000)
+        bench.chain("a", "y", 2)
+        bench.ledger.pin("rules", FINGERPRINT, [name.hash for name in chain[:3]])
+        pin = bench.ledger.pinned("rules")
+        assert pin is not None
+        assert bench.ledger.pinned("nothing") is None
+        assert archive.export_pin(bench.root, "rules", pin, tmp_path / "rules.kv").files == 3
+        for name in chain[:3]:
+            block_path(Layout(bench.root).namespace(FINGERPRINT), name).unlink()
+        with pytest.raises(OmlxError, match="nothing of rules is stored"):
+            archive.export_pin(bench.root, "rules", pin, tmp_path / "nothing.kv")
+    assert not (tmp_path / "nothing.kv").exists()
+    _, arrived = take(ledger, tmp_path / "rules.kv")
+    assert sorted(arrived) == sorted(name.filename for name in chain[:3])
 
 
 def test_an_archive_that_is_cut_brings_what_is_whole_and_says_so(ledger: Ledger, whole: Path) -> None:

@@ -15,7 +15,7 @@ VERBS: dict[str, str] = {
     "unpin": "Let a pinned prompt go.",
     "pins": "List the pinned prompts.",
     "warm": "Compute and store a prompt now.",
-    "export": "Write a model's blocks to an archive.",
+    "export": "Write a model's or a pin's blocks to an archive.",
     "import": "Take the blocks of an archive.",
     "path": "Print where the cache lies.",
 }

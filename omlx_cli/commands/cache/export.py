@@ -1,4 +1,4 @@
-"""`omlx cache export`: a model's blocks in one file."""
+"""`omlx cache export`: the blocks of a model or a pin in one file."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ from omlx_cli.options import common
 
 
 @click.command("export")
-@click.argument("model")
+@click.argument("model", metavar="NAME")
 @click.argument("file")
 @common
 def command(env: Env, model: str, file: str) -> None:
-    """Write all blocks of MODEL to a new archive FILE, for another machine with the same model.
+    """Write all blocks of NAME to a new archive FILE, for another machine with the same model.
+
+    NAME is a model, or a pinned prompt as omlx cache pins lists it.
 
     \b
     Examples:
       omlx cache export smollm2 smollm2.kv
+      omlx cache export agent agent.kv
     """
     body = CacheArchiveBody(model=model_argument(model), path=reading.archive(file))
     report = env.daemon().post(routes.CACHE_EXPORT, body, PruneReport, timeout_s=None)
