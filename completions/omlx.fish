@@ -14,14 +14,14 @@ function __omlx_value # COMMAND PLACE: prints what is written there
             __omlx_names models.txt
         case 'omlx launch 1' 'omlx env 1'
             printf '%s\n' 'claude' 'codex' 'opencode' 'qwen'
+        case 'omlx launch 2' 'omlx launch 3' 'omlx launch 4' 'omlx launch 5' 'omlx launch 6' 'omlx launch 7' 'omlx launch 8' 'omlx launch 9' 'omlx launch ??' 'omlx cache pin --system' 'omlx cache warm 1' 'omlx cache export 2' 'omlx cache import 1'
+            __fish_complete_path (commandline -ct)
         case 'omlx env --shell'
             printf '%s\n' 'posix' 'fish'
         case 'omlx pull 1'
             printf '%s\n' 'deepseek-r1' 'deepseek-r1:32b' 'deepseek-r1:7b' 'gemma3' 'gemma3:12b' 'gemma3:1b' 'gemma3:4b' 'gpt-oss' 'gpt-oss:20b' 'llama3.2' 'llama3.2:1b' 'llama3.2:3b' 'llama3.3' 'llama3.3:70b' 'mistral' 'mistral-small' 'mistral-small:24b' 'mistral:7b' 'phi4' 'phi4-mini' 'phi4-mini:3.8b' 'phi4:14b' 'qwen2.5-coder' 'qwen2.5-coder:7b' 'qwen3' 'qwen3-coder' 'qwen3-coder:30b' 'qwen3:0.6b' 'qwen3:14b' 'qwen3:30b' 'qwen3:32b' 'qwen3:4b' 'qwen3:8b' 'smollm2' 'smollm2:135m' 'smollm3' 'smollm3:3b'; __fish_complete_path (commandline -ct)
         case 'omlx unload 1'
             __omlx_names loaded.txt
-        case 'omlx cache pin --system' 'omlx cache warm 1' 'omlx cache export 2' 'omlx cache import 1'
-            __fish_complete_path (commandline -ct)
         case 'omlx status --bar'
             printf '%s\n' 'plain' 'tmux' 'xbar'
         case 'omlx logs --level'

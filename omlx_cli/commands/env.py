@@ -11,7 +11,9 @@ from omlx_cli.options import common
 
 @click.command("env")
 @click.argument("tool", type=click.Choice(list(AGENTS)))
-@click.option("-m", "--model", default="", help="Which model it uses; by default the setting model.default.")
+@click.option(
+    "-m", "--model", default="", metavar="MODEL", help="Which model it uses; by default the setting model.default."
+)
 @click.option(
     "--shell", type=click.Choice(["posix", "fish"]), default="posix", show_default=True, help="Whose syntax to print."
 )

@@ -12,7 +12,9 @@ from omlx_cli.options import common
 @click.command("launch")
 @click.argument("tool", type=click.Choice(list(AGENTS)))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS...]")
-@click.option("-m", "--model", default="", help="Which model it uses; by default the setting model.default.")
+@click.option(
+    "-m", "--model", default="", metavar="MODEL", help="Which model it uses; by default the setting model.default."
+)
 @click.option("--print-env", is_flag=True, help="Print what it would get, as omlx env does, and run nothing.")
 @click.option(
     "--write-config", is_flag=True, help="Write it into the agent's own settings, keeping a copy; run nothing."

@@ -66,7 +66,7 @@ def _synopsis(command: Command) -> list[str]:
         for argument in command.arguments:
             label = argument.value.label
             shown = label if label.startswith("[") else rf"\fI{_text(label)}\fR"
-            shown += " ..." if argument.repeats else ""
+            shown += " ..." if argument.repeats and "..." not in label else ""
             words.append(shown if argument.required or label.startswith("[") else f"[{shown}]")
     return [" ".join(words)]
 

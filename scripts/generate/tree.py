@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from inspect import cleandoc
-from typing import Any
 
 import click
 
@@ -97,6 +96,7 @@ _KINDS = {
 _SPECIAL: dict[tuple[str, ...], dict[str, Kind]] = {
     ("omlx", "pull"): {"MODEL": Kind.SOURCE},
     ("omlx", "run"): {"PROMPT": Kind.NOTHING},
+    ("omlx", "launch"): {"[-- ARGUMENTS...]": Kind.FILE},
     ("omlx", "unload"): {"MODEL": Kind.LOADED},
     ("omlx", "help"): {"[COMMAND|exit-codes]": Kind.COMMAND},
 }
@@ -145,7 +145,7 @@ def _summary(command: click.Command, words: tuple[str, ...], name: str) -> str:
 
 
 def _option(option: click.Option, words: tuple[str, ...]) -> Option:
-    value = None if option.is_flag else _value(option, option.metavar or "N", words)
+    value = None if option.is_flag else _value(option, option.metavar or "|".join(_choices(option)) or "N", words)
     return Option((*option.opts, *option.secondary_opts), option.help or "", value, option.multiple)
 
 
@@ -155,8 +155,10 @@ def _argument(argument: click.Argument, words: tuple[str, ...]) -> Argument:
 
 
 def _value(parameter: click.Parameter, label: str, words: tuple[str, ...]) -> Value:
-    choices: tuple[Any, ...] = ()
-    if isinstance(parameter.type, click.Choice):
-        choices = tuple(str(choice) for choice in parameter.type.choices)
+    choices = _choices(parameter)
     kind = Kind.CHOICE if choices else _SPECIAL.get(words, {}).get(label, _KINDS.get(label, Kind.NOTHING))
     return Value(label.removesuffix("..."), kind, choices)
+
+
+def _choices(parameter: click.Parameter) -> tuple[str, ...]:
+    return tuple(map(str, parameter.type.choices)) if isinstance(parameter.type, click.Choice) else ()

@@ -27,6 +27,15 @@ CASES = {
     "omlx help exit": "omlx help exit-codes",
     "omlx pull qwen3:0": "omlx pull qwen3:0.6b",
     "omlx load odd": "omlx load odd name",
+    "omlx laun": "omlx launch",
+    "omlx launch co": "omlx launch codex",
+    "omlx launch claude --model smollm2:": "omlx launch claude --model smollm2:135m",
+    "omlx launch claude -- arch": "omlx launch claude -- archive.tar",
+    "omlx env codex -m gemma3:2": "omlx env codex -m gemma3:270m",
+    "omlx env codex --shell f": "omlx env codex --shell fish",
+    "omlx key cr": "omlx key create",
+    "omlx key create laptop --scope con": "omlx key create laptop --scope control",
+    "omlx cache expl": "omlx cache explain",
 }
 
 
@@ -36,6 +45,9 @@ def test_tab_completes(shell: Shell) -> None:
 
 def test_what_is_offered(shell: Shell) -> None:
     assert shell.offered("omlx ") == set(COMMANDS)
+    assert shell.offered("omlx key ") == {"create", "ls", "rm"}
+    assert {"--scope", "--priority", "--share-cache"} <= shell.offered("omlx key create -")
+    assert {"--model", "--print-env", "--write-config"} <= shell.offered("omlx launch -")
     assert shell.offered("omlx self ") == {"install-shim", "path", "uninstall"}
     assert {"--older-than", "--dry-run", "--yes", "-y", "--json"} <= shell.offered("omlx cache prune -")
     assert shell.offered("omlx load gem") == {"gemma3:1b", "gemma3:270m"}

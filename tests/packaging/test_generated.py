@@ -73,6 +73,10 @@ def test_groff_warns_of_nothing() -> None:
         ("omlx.1", "omlx \u2010 run language models on this machine"),
         ("omlx-cache-prune.1", "omlx cache prune --older-than 7d"),
         ("omlx-self-install-shim.1", "~/.omlx/bin/omlx"),
+        ("omlx-key-create.1", "--scope inference|control"),
+        ("omlx-launch.1", "omlx launch [OPTION ...] TOOL [-- ARGUMENTS...]\n"),
+        ("omlx-env.1", "--model MODEL"),
+        ("omlx-cache-explain.1", "omlx cache explain [OPTION ...] [REQUEST]"),
     ],
 )
 def test_man_shows_a_page(page: str, said: str) -> None:
