@@ -52,11 +52,14 @@ class Client:
         """Return the reply of `DELETE route`."""
         return _decode(self._call("DELETE", route, b"", ANSWER_TIMEOUT_S), kind)
 
-    def lines(self, route: str, body: object) -> Iterator[bytes]:
-        """Yield the lines of the streamed reply of `POST route`; closing the iterator hangs up."""
+    def lines(self, route: str, body: object, timeout_s: float | None = None) -> Iterator[bytes]:
+        """Yield the lines of the streamed reply of `POST route`; closing the iterator hangs up.
+
+        `timeout_s` bounds each wait for more of it; None waits as long as the daemon lives.
+        """
         data = msgspec.json.encode(body)
         head = _head("POST", route, len(data), accept="*/*")
-        with _Translated(), connection.send(self._path, head, data, None) as exchange:
+        with _Translated(), connection.send(self._path, head, data, timeout_s) as exchange:
             _check(exchange)
             yield from exchange.lines()
 

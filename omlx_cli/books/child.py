@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from threading import Timer
 from typing import IO, TypeVar
 
 import msgspec
@@ -38,11 +40,15 @@ _NO_MODEL = "none"
 
 
 class ChildBooks:
-    """Implements `Books` on the directory itself; which blocks the models of `home` can use, another child tells."""
+    """Implements `Books` on the directory itself; which blocks the models of `home` can use, another child tells.
 
-    def __init__(self, place: Place, home: str) -> None:
+    `limit_s` bounds each child: one that takes longer is killed, and OmlxError(TIMEOUT) is raised.
+    """
+
+    def __init__(self, place: Place, home: str, limit_s: float | None = None) -> None:
         self._place = place
         self._home = home
+        self._limit_s = limit_s
 
     def stats(self) -> CacheStats:
         """Return the accounts, with the limits of the settings: a child that only looks keeps to none."""
@@ -102,7 +108,7 @@ class ChildBooks:
     @cached_property
     def _current(self) -> list[str]:
         """The options that name the namespaces which the models of this home use."""
-        lines = list(_run([*MODELS, "--home", self._home]))
+        lines = list(_run([*MODELS, "--home", self._home], self._limit_s))
         found = _decode(lines[-1] if lines else b"", list[str])
         return [word for namespace in found or [_NO_MODEL] for word in ("--current", namespace)]
 
@@ -111,10 +117,10 @@ class ChildBooks:
         return _decode(lines[-1] if lines else b"", kind)
 
     def _lines(self, command: str, *words: str) -> Iterator[bytes]:
-        return _run([*LEDGER, command, "--dir", str(self._place.directory), "--json", *words])
+        return _run([*LEDGER, command, "--dir", str(self._place.directory), "--json", *words], self._limit_s)
 
 
-def _run(job: list[str]) -> Iterator[bytes]:
+def _run(job: list[str], limit_s: float | None) -> Iterator[bytes]:
     """Yield the lines of a child's stdout, and end it where nobody wants them. Raises what it reports."""
     with tempfile.TemporaryFile() as errors:
         try:
@@ -123,15 +129,37 @@ def _run(job: list[str]) -> Iterator[bytes]:
             raise OmlxError(
                 Code.INTERNAL, f"cannot start {job[0]}: {error}", "omlx doctor  checks the installation"
             ) from error
-        with child:
+        with child, _killed_after(limit_s, child) as too_late:
             try:
                 assert child.stdout is not None
                 yield from child.stdout
             except BaseException:
                 child.terminate()
                 raise
+        if too_late:
+            raise OmlxError(Code.TIMEOUT, f"the cache's directory was not read within {limit_s:g} s")
         if child.returncode:
             raise _reported(errors, child.returncode)
+
+
+@contextmanager
+def _killed_after(limit_s: float | None, child: subprocess.Popen[bytes]) -> Iterator[list[bool]]:
+    """Kill a child that takes longer; yield a list that is no longer empty then."""
+    killed: list[bool] = []
+    if limit_s is None:
+        yield killed
+        return
+
+    def kill() -> None:
+        killed.append(True)
+        child.kill()
+
+    timer = Timer(limit_s, kill)
+    timer.start()
+    try:
+        yield killed
+    finally:
+        timer.cancel()
 
 
 def _decode(line: bytes, kind: type[T]) -> T:

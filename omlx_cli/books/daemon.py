@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from omlx_cli.client import Client
+from omlx_cli.client import ANSWER_TIMEOUT_S, Client
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import Done
 from omlx_cli.contract.cache import (
@@ -30,14 +30,15 @@ _EVENTS: msgspec.json.Decoder[VerifyEvent] = msgspec.json.Decoder(VerifyEvent)
 
 
 class DaemonBooks:
-    """Implements `Books` over the daemon's routes."""
+    """Implements `Books` over the daemon's routes; `limit_s` bounds how long a verification may be silent."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, limit_s: float | None = None) -> None:
         self._client = client
+        self._limit_s = limit_s
 
     def stats(self) -> CacheStats:
         """Return the accounts."""
-        return self._client.get(routes.CACHE_STATS, CacheStats)
+        return self._client.get(routes.CACHE_STATS, CacheStats, self._limit_s or ANSWER_TIMEOUT_S)
 
     def metrics(self) -> CacheMetrics | None:
         """Return what was reused."""
@@ -61,7 +62,7 @@ class DaemonBooks:
 
     def verify(self, body: VerifyBody) -> Iterator[VerifyProgress | VerifyDone]:
         """Check stored blocks."""
-        for line in self._client.lines(routes.CACHE_VERIFY, body):
+        for line in self._client.lines(routes.CACHE_VERIFY, body, self._limit_s):
             event = _decode(line) if line.strip() else None
             if isinstance(event, VerifyFailed):
                 raise OmlxError.of(event.error)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from omlx_cli.books import Books, checking
 from omlx_cli.books.place import directory
@@ -15,6 +17,8 @@ from omlx_cli.diagnosis.subject import Subject
 from omlx_cli.output import Output
 
 SAMPLE_BLOCKS = 16
+LIMIT_S = 15.0
+"""For each of the questions: the accounts, the models they are compared with, the sample."""
 _VERIFY = "omlx cache verify"
 
 
@@ -28,29 +32,34 @@ def checks(subject: Subject) -> Iterator[Check]:
         fix = shlex.join(["mv", str(place), f"{place}.old"])
         yield broken("cache", f"{place} is no folder, so the cache is in memory alone", fix)
     else:
-        yield from _looked_at(_books(subject))
+        yield from looked_at(_books(subject), place, LIMIT_S)
 
 
-def _looked_at(books: Books) -> Iterator[Check]:
+def looked_at(books: Books, place: Path, limit_s: float) -> Iterator[Check]:
+    """Yield what the books of the directory `place` tell; they answer each question within `limit_s`, or refuse."""
+    begun_s = time.monotonic()
     try:
         stats = books.stats()
     except OmlxError as error:
-        yield broken("cache", _sentence(error), "omlx cache stats")
+        late = time.monotonic() - begun_s >= limit_s
+        yield _slow("cache", place, limit_s) if late else broken("cache", _sentence(error), "omlx cache stats")
         return
     yield from accounts(stats)
     if not stats.blocks:
         return
+    begun_s = time.monotonic()
     try:
         yield sample(checking.follow(books.verify(VerifyBody(sample=SAMPLE_BLOCKS)), _silent()))
     except OmlxError as error:
-        yield broken("blocks", _sentence(error), _VERIFY)
+        late = time.monotonic() - begun_s >= limit_s
+        yield _slow("blocks", place, limit_s) if late else broken("blocks", _sentence(error), _VERIFY)
 
 
 def accounts(stats: CacheStats) -> Iterator[Check]:
     """Yield what the accounts tell."""
     quota = f" of {format_bytes(stats.quota_bytes)}" if stats.quota_bytes else ""
-    found = f"{stats.blocks} blocks, {format_bytes(stats.used_bytes)}{quota} in {stats.path}"
-    found += f"; {stats.quarantined_files} damaged files put aside" if stats.quarantined_files else ""
+    found = f"{_count(stats.blocks)}, {format_bytes(stats.used_bytes)}{quota} in {stats.path}"
+    found += f"; damaged files put aside: {stats.quarantined_files}" if stats.quarantined_files else ""
     if stats.state == "degraded":
         yield broken("cache", f"nothing is written to {stats.path}: {stats.reason}", "omlx logs --level warning")
     elif stats.state == "off":
@@ -59,7 +68,7 @@ def accounts(stats: CacheStats) -> Iterator[Check]:
         yield ok("cache", found)
     if stats.unreadable:
         fix = f"chmod -R u+rwX {shlex.quote(stats.path)}"
-        yield broken("cache", f"{stats.unreadable} folders in {stats.path} cannot be read", fix)
+        yield broken("cache", f"folders in {stats.path} that cannot be read: {stats.unreadable}", fix)
 
 
 def sample(report: VerifyReport) -> Check:
@@ -67,24 +76,32 @@ def sample(report: VerifyReport) -> Check:
     if report.unreadable:
         bad = next((bad for bad in report.problems), None)
         why = f": {bad.filename}, {bad.reason}" if bad else ""
-        return broken("blocks", f"{report.unreadable} of {report.checked} blocks cannot be read{why}", _VERIFY)
+        return broken("blocks", f"{report.unreadable} of {_count(report.checked)} cannot be read{why}", _VERIFY)
     if report.damaged:
-        text = (
-            f"{report.damaged} of {report.checked} blocks looked at were damaged and are put aside; the disk may fail"
-        )
+        text = f"{report.damaged} of {_count(report.checked)} looked at were damaged and put aside; the disk may fail"
         return warn("blocks", text, _VERIFY)
-    return ok("blocks", f"{report.checked} blocks looked at ({format_bytes(report.checked_bytes)}), all good")
+    return ok("blocks", f"{_count(report.checked)} looked at ({format_bytes(report.checked_bytes)}), all good")
+
+
+def _count(blocks: int) -> str:
+    return f"{blocks} block" if blocks == 1 else f"{blocks} blocks"
+
+
+def _slow(name: str, place: Path, limit_s: float) -> Check:
+    what = "a sample of blocks was" if name == "blocks" else "the accounts were"
+    found = f"{what} not read within {limit_s:g} s: the disk of {place} is slow, or very busy"
+    return warn(name, found, "omlx doctor disk")
 
 
 def _books(subject: Subject) -> Books:
     if subject.health is not None:
         from omlx_cli.books.daemon import DaemonBooks
 
-        return DaemonBooks(subject.client)
+        return DaemonBooks(subject.client, LIMIT_S)
     from omlx_cli.books.child import ChildBooks
     from omlx_cli.books.place import place
 
-    return ChildBooks(place(subject.settings.cache, subject.paths), str(subject.paths.home))
+    return ChildBooks(place(subject.settings.cache, subject.paths), str(subject.paths.home), LIMIT_S)
 
 
 def _silent() -> Output:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import fcntl
+import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
+from omlx_cli.books import child
+from omlx_cli.books.place import place
 from omlx_cli.contract import routes
-from omlx_cli.contract.cache import CacheStats, VerifyBody, VerifyDone, VerifyReport
+from omlx_cli.contract.cache import CacheStats, VerifyBody, VerifyDone, VerifyProgress, VerifyReport
 from omlx_cli.contract.errors import Code
 from omlx_cli.contract.paths import Paths
+from omlx_cli.contract.settings import CacheSettings
 from omlx_cli.diagnosis import cache
 from omlx_cli.diagnosis.check import Verdict
 from omlx_daemon.coldstore.layout import Layout, block_path
@@ -53,10 +60,10 @@ def test_a_damaged_block_is_put_aside(look: Look, blocks: list[Path]) -> None:
     blocks[1].write_bytes(data)
     _, sample = look("cache")
     assert (sample.verdict, sample.fix) == (Verdict.WARNING, "omlx cache verify")
-    assert sample.found.startswith("1 of 3 blocks looked at were damaged and are put aside")
+    assert sample.found.startswith("1 of 3 blocks looked at were damaged and put aside")
     assert not blocks[1].exists()
     accounts, sample = look("cache")
-    assert accounts.found.endswith("; 1 damaged files put aside")
+    assert accounts.found.endswith("; damaged files put aside: 1")
     assert sample.verdict is Verdict.OK
 
 
@@ -101,6 +108,68 @@ def test_unreadable_blocks_and_folders() -> None:
     assert (check.verdict, check.found) == (Verdict.BROKEN, "1 of 4 blocks cannot be read")
     _, unreadable = cache.accounts(CacheStats(path="/c d", unreadable=2))
     assert (unreadable.verdict, unreadable.fix) == (Verdict.BROKEN, "chmod -R u+rwX '/c d'")
+
+
+def test_one_block_is_a_block() -> None:
+    assert cache.sample(VerifyReport(checked=1, checked_bytes=10**7)).found == "1 block looked at (10.0 MB), all good"
+    (accounts,) = cache.accounts(CacheStats(path="/c", blocks=1, used_bytes=10**7))
+    assert accounts.found == "1 block, 10.0 MB in /c"
+
+
+LATE_S = 0.2
+SLOW_SAMPLE = "a sample of blocks was not read within 0.2 s"
+
+
+def test_a_disk_that_is_too_slow_is_not_waited_for(
+    look: Look, paths: Paths, blocks: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child sleeps, as one does that waits for a disk; it is ended, and doctor goes on."""
+    slow = (sys.executable, "-c", "import time; time.sleep(600)")
+    monkeypatch.setattr(cache, "LIMIT_S", LATE_S)
+    monkeypatch.setattr(child, "LEDGER", slow)
+    before = set(psutil.Process().children())
+    (accounts,) = look("cache")
+    assert (accounts.verdict, accounts.fix) == (Verdict.WARNING, "omlx doctor disk")
+    assert accounts.found == f"the accounts were not read within 0.2 s: the disk of {paths.cache} is slow, or very busy"
+    assert set(psutil.Process().children()) <= before
+
+
+def test_a_sample_that_takes_too_long_is_not_waited_for(
+    blocks: list[Path], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = (
+        "import sys, time; 'verify' in sys.argv and time.sleep(600);"
+        "from omlx_daemon.ledger.__main__ import main; main(sys.argv[1:])"
+    )
+    monkeypatch.setattr(child, "LEDGER", (sys.executable, "-c", slow))
+
+    class Late(child.ChildBooks):
+        """Has all the time for the accounts."""
+
+        def stats(self) -> CacheStats:
+            found = super().stats()
+            self._limit_s = LATE_S
+            return found
+
+    accounts, sample = cache.looked_at(Late(place(CacheSettings(), paths), str(paths.home)), paths.cache, LATE_S)
+    assert accounts.found.startswith("3 blocks, ")
+    assert (sample.verdict, sample.found.partition(":")[0]) == (Verdict.WARNING, SLOW_SAMPLE)
+
+
+def test_a_daemon_whose_disk_is_slow_is_not_waited_for(
+    look: Look, daemon: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "LIMIT_S", LATE_S)
+    daemon.says("GET", routes.CACHE_STATS, reply(CacheStats(path="/c", blocks=40, used_bytes=10**9)))
+    asked = threading.Event()
+    stalled = records(VerifyProgress(checked=1, total=16), VerifyDone(report=VerifyReport()))
+    daemon.says("POST", routes.CACHE_VERIFY, replace(stalled, gate=lambda number: number == 0 or asked.wait(60)))
+    try:
+        accounts, sample = look("cache")
+    finally:
+        asked.set()
+    assert accounts.verdict is Verdict.OK
+    assert (sample.verdict, sample.found.partition(":")[0]) == (Verdict.WARNING, SLOW_SAMPLE)
 
 
 def test_nothing_is_started_or_made(look: Look, paths: Paths, blocks: list[Path]) -> None:
