@@ -23,7 +23,9 @@ NO_ROOM_BYTES = 200_000_000
 SLOW_BYTES_PER_S = 100_000_000
 """What a spinning disk reads; computing a prompt again is often faster than reading it from there."""
 _REMOTE = ("nfs", "cifs", "smb", "afp", "sshfs", "webdav", "9p", "ftp")
-_ANOTHER = "omlx config set cache.dir DIR"
+_IN_MEMORY = "omlx config set cache.cold_max_size 0"
+"""The one remedy that is a command for everybody; only the user knows a better disk."""
+_CHOICE = "put it on another disk (the setting cache.dir), or keep it in memory alone"
 _PRUNE = "omlx cache prune --older-than 1d"
 _LIST = "omlx ls"
 
@@ -94,9 +96,10 @@ def judge(found: Speed, directory: Path) -> Check:
     write, read = (f"{format_bytes(round(rate))}/s" for rate in (found.write_bytes_per_s, found.read_bytes_per_s))
     text = f"writes {write}, reads {read} ({format_bytes(found.size_bytes)} in {directory}{kind and f', {kind}'})"
     if min(found.read_bytes_per_s, found.write_bytes_per_s) < SLOW_BYTES_PER_S:
-        return warn("speed", f"{text}: the cache gains little from so slow a disk", _ANOTHER)
+        return warn("speed", f"{text}: the cache gains little from so slow a disk; {_CHOICE}", _IN_MEMORY)
     if kind.startswith(_REMOTE):
-        return warn("speed", f"{text}: a network's locks and pauses are not what the cache is made for", _ANOTHER)
+        why = "a network's locks and pauses are not what the cache is made for"
+        return warn("speed", f"{text}: {why}; {_CHOICE}", _IN_MEMORY)
     return ok("speed", text)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from omlx_cli.diagnosis import disk, speed
 from omlx_cli.diagnosis.check import Verdict
 from omlx_cli.diagnosis.disk import Volume
 from omlx_cli.diagnosis.speed import MAX_BYTES, MAX_S, Speed
+from tests.cli.conftest import Omlx
 from tests.doctor.conftest import Look, only
 
 MB, GB = 10**6, 10**9
@@ -113,7 +115,18 @@ def test_how_much_is_enough(tmp_path: Path, free_bytes: int, verdict: Verdict) -
 def test_how_fast_is_enough(tmp_path: Path, write: int, read: int, verdict: Verdict) -> None:
     check = disk.judge(Speed(64 << 20, write, read), tmp_path)
     assert check.verdict is verdict
-    assert check.fix == ("" if verdict is Verdict.OK else "omlx config set cache.dir DIR")
+    assert check.fix == ("" if verdict is Verdict.OK else "omlx config set cache.cold_max_size 0")
+
+
+def test_what_mends_a_slow_disk_is_a_command_that_can_be_run(
+    look: Look, omlx: Omlx, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "measure", lambda folder: Speed(8 << 20, 4 * MB, 4 * MB))
+    check = only(look("disk"), "speed")
+    assert check.found.endswith("; put it on another disk (the setting cache.dir), or keep it in memory alone")
+    program, *words = shlex.split(check.fix)
+    assert (program, omlx(*words).code) == ("omlx", 0)
+    assert "speed" not in {check.name for check in look("disk")}
 
 
 def test_a_remote_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
