@@ -25,6 +25,7 @@ from tests.cache.fakes import FakeLedger
 
 PLENTY = 1 << 30
 ANSWER = 6
+CHUNK = 512
 
 
 @cache
@@ -48,11 +49,11 @@ class Worker:
         self.store = Store(KvCodec(self.layout), tiers, name, wake=self.wake.set)
         self._off = Store(None, [], name)
 
-    def ask(self, prompt: list[int]) -> Answer:
-        return run(self.model, self.layout, self.store, prompt, ANSWER)
+    def ask(self, prompt: list[int], chunk: int = CHUNK) -> Answer:
+        return run(self.model, self.layout, self.store, prompt, ANSWER, chunk)
 
-    def compute(self, prompt: list[int]) -> list[int]:
-        return run(self.model, self.layout, self._off, prompt, ANSWER).tokens
+    def compute(self, prompt: list[int], chunk: int = CHUNK) -> list[int]:
+        return run(self.model, self.layout, self._off, prompt, ANSWER, chunk).tokens
 
     def check(self, prompt: list[int]) -> int:
         """Assert equality; return how much was reused."""

@@ -45,12 +45,14 @@ class Granting:
 class Stored(Bench):
     """An engine whose cache lies on disk too, and that generates for whoever asks."""
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, name: str, root: Path, ledger: Granting | None = None) -> None:
         super().__init__(name, cached=False)
         opened = open_codec(model_of(name), 16)
         start = CacheStart(enabled=True, namespace=SPACE, directory=str(root), hot_max_bytes=1 << 30)
         Layout(root).create_namespace(SPACE, name, {})
-        self.cache = open_cache(start, name, opened.codec, opened.arrays, opened.problem, Granting(), lambda: None)
+        self.cache = open_cache(
+            start, name, opened.codec, opened.arrays, opened.problem, ledger or Granting(), lambda: None
+        )
         self.space = Layout(root).namespace(SPACE)
         prefixes = Prefixes(self.cache.store, name, self.cache.compare)
         self.engine = Engine(BatchRunner(model_of(name)), self.tickets, 8, 0.3, time.monotonic, prefixes)
