@@ -10,6 +10,13 @@ from tests.cachewire.driving import Client
 
 ANSWER_TOKENS = 4
 Turn = dict[str, Any]
+TOOLS: list[dict[str, Any]] = [
+    {
+        "type": "function",
+        "function": {"name": name, "description": f"to {name} files", "parameters": {"type": "object"}},
+    }
+    for name in ("write", "read", "list")
+]
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,10 @@ import pytest
 
 from omlx_cli.contract.misses import MissCause
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
-from tests.explain.asking import Asking, Told, Turn, system, turn
+from tests.explain.asking import TOOLS, Asking, Told, Turn, system, turn
 
 BIASED = 65
 """A token that is a letter."""
-TOOLS: list[dict[str, Any]] = [
-    {
-        "type": "function",
-        "function": {"name": name, "description": f"to {name} files", "parameters": {"type": "object"}},
-    }
-    for name in ("write", "read", "list")
-]
 
 
 def told(asking: Asking, answer: Told, cause: MissCause) -> dict[str, Any]:
