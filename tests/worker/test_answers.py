@@ -241,3 +241,19 @@ def test_a_model_that_always_reasons_is_spoken_of() -> None:
     asked = request(reasoning=ReasoningOptions(enabled=False))
     assert begin(asked, [], traits=always).warnings == (reasoning.ALWAYS_REASONS,)
     assert begin(asked, [], traits=TRAITS).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("effort", "traits", "is_told"),
+    [
+        ("high", TemplateTraits(), True),
+        ("minimal", TemplateTraits(), False),
+        ("minimal", TemplateTraits(reasons=True), True),
+        ("low", TemplateTraits(reasons=True, switches=frozenset({"enable_thinking"})), False),
+        ("", TemplateTraits(), False),
+    ],
+)
+def test_an_effort_that_the_template_does_not_know_is_spoken_of(
+    effort: str, traits: TemplateTraits, is_told: bool
+) -> None:
+    assert reasoning.unheeded(ReasoningOptions(effort=effort), traits) == (reasoning.NO_EFFORT if is_told else "")

@@ -8,6 +8,7 @@ from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, ReasoningOp
 from omlx_daemon.core.templates import TemplateTraits
 
 ALWAYS_REASONS = "the model always reasons: its chat template knows no way to turn that off"
+NO_EFFORT = "the model's chat template knows no reasoning effort: it reasons as it does without one, or not at all"
 
 _EFFORT = "reasoning_effort"
 _LITTLE = ("none", "minimal")
@@ -33,8 +34,10 @@ def directed(request: GenerationRequest, traits: TemplateTraits) -> GenerationRe
 
 def unheeded(options: ReasoningOptions, traits: TemplateTraits) -> str:
     """Return what of `options` the model cannot do; empty where it can all."""
-    is_off = options.enabled is False or options.effort == "none"
-    return ALWAYS_REASONS if is_off and traits.reasons and not traits.switches - {_EFFORT} else ""
+    if options.enabled is False or options.effort == "none":
+        return ALWAYS_REASONS if traits.reasons and not traits.switches - {_EFFORT} else ""
+    is_asked = options.effort and (traits.reasons or options.effort not in _LITTLE)
+    return NO_EFFORT if is_asked and not traits.switches else ""
 
 
 def _arguments(options: ReasoningOptions, traits: TemplateTraits) -> dict[str, object]:

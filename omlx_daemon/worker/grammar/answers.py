@@ -149,8 +149,12 @@ class _Answer:
     def _first_call(self) -> str:
         if self.call is None:
             self._refuse_strict()
-            raise refused("the model's way to call tools allows no grammar", CHOICE_FIELD)
+            raise refused(self._no_calls(), CHOICE_FIELD, "ask with auto, or ask a model that takes tools")
         return f"{self._marker()} {self.call}"
+
+    def _no_calls(self) -> str:
+        known = self._style.tools is not None
+        return "the model's way to call tools allows no grammar" if known else "how the model calls tools is not known"
 
     def _further_calls(self) -> str:
         """Return more calls where each has a frame of its own."""

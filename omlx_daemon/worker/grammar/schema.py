@@ -60,14 +60,9 @@ def check(schema: Mapping[str, Any], field: str) -> None:
         raise refused(f"it is larger than {MAX_BYTES >> 10} KiB", field)
 
 
-def refused(reason: str, field: str) -> OmlxError:
+def refused(reason: str, field: str, hint: str = "simplify the schema, or ask without strict") -> OmlxError:
     """Return the error for what cannot be enforced."""
-    return OmlxError(
-        Code.INVALID_REQUEST,
-        f"{field} cannot be enforced: {reason}",
-        "simplify the schema, or ask without strict",
-        param=field,
-    )
+    return OmlxError(Code.INVALID_REQUEST, f"{field} cannot be enforced: {reason}", hint, param=field)
 
 
 def _text(schema: Mapping[str, Any], *, lenient: bool) -> str:

@@ -316,3 +316,13 @@ def test_answers_that_nothing_is_asked_of_are_free(tmp_path: Path) -> None:
         request(ToolMode.AUTO, tools=()),
     ):
         assert wanted(asked, style, {}) is None
+
+
+def test_a_call_that_cannot_be_had_is_refused_with_a_word_on_what_to_do() -> None:
+    style = style_of(TemplateTraits())
+    for mode, name in ((ToolMode.REQUIRED, ""), (ToolMode.NAMED, "now")):
+        with pytest.raises(OmlxError) as refused:
+            wanted(request(mode, name, tools=(tool("now", None, strict=False),)), style, {})
+        assert refused.value.body.param == "tool_choice"
+        assert "how the model calls tools is not known" in refused.value.body.message
+        assert refused.value.body.hint == "ask with auto, or ask a model that takes tools"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -72,7 +73,7 @@ def test_what_cannot_be_enforced_is_refused_by_the_name_of_its_field(compiler: C
     assert refused.value.body.code is Code.INVALID_REQUEST
     assert refused.value.body.param == "response_format"
     assert refused.value.body.message.startswith("response_format cannot be enforced: ")
-    assert "\n" not in refused.value.body.message
+    assert not re.search(r"\n|at \d+\(|failed to compile", refused.value.body.message)
 
 
 def test_a_member_may_be_called_like_a_keyword(compiler: Compiler) -> None:

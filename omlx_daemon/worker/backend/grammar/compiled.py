@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
@@ -14,6 +16,8 @@ _LIMITS = LLParserLimits(
 )
 """A grammar compiles in at most some 100 ms, a step takes at most some 50 ms, and what it learns some 20 MB."""
 _SILENT = 0
+_INNER = re.compile(r"^(Parser Error: |at \d+\(\d+\): |failed to compile JSON schema: )+")
+"""What the library says of places in the grammar, which no client has written."""
 
 
 class GrammarError(Exception):
@@ -60,4 +64,4 @@ def check(matcher: LLMatcher) -> None:
     """Raise GrammarError where a matcher has failed."""
     if matcher.is_error():
         lines = matcher.get_error().splitlines() or ["unknown"]
-        raise GrammarError(lines[0].removeprefix("Parser Error: "))
+        raise GrammarError(_INNER.sub("", lines[0]))
