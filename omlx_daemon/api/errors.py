@@ -29,6 +29,8 @@ _CODES = {
     405: Code.METHOD_NOT_ALLOWED,
     413: Code.BODY_TOO_LARGE,
 }
+_FINAL = frozenset({Code.UNSUPPORTED, Code.INSUFFICIENT_MEMORY, Code.LOAD_FAILED, Code.CANCELLED})
+"""What another try will not change, although its status says that it might."""
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -96,8 +98,11 @@ def openai_reply(body: ErrorBody) -> OpenAIErrorReply:
 
 
 def headers(body: ErrorBody) -> dict[str, str]:
-    """Return the headers that belong to an error: Retry-After in whole seconds, where it is known."""
-    return {"retry-after": str(max(1, math.ceil(body.retry_after_s)))} if body.retry_after_s else {}
+    """Return the headers that belong to an error: Retry-After in whole seconds, where it is known, and a word to
+    clients that would try again for nothing."""
+    if body.retry_after_s:
+        return {"retry-after": str(max(1, math.ceil(body.retry_after_s)))}
+    return {"x-should-retry": "false"} if body.code in _FINAL else {}
 
 
 def internal(scope: Scope, error: Exception) -> ErrorBody:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -30,6 +30,30 @@ class Extras(msgspec.Struct, frozen=True, kw_only=True):
     cache_store: bool | None = None
 
 
+class Foreign(Extras, frozen=True, kw_only=True):
+    """Fields by which other servers hold an answer to a form; here it is `response_format`, or `text.format`."""
+
+    guided_json: None = None
+    guided_regex: None = None
+    guided_choice: None = None
+    guided_grammar: None = None
+    structured_outputs: None = None
+    grammar: None = None
+
+
+FOREIGN = frozenset(Foreign.__struct_fields__) - frozenset(Extras.__struct_fields__)
+"""Fields that are refused, since ignoring them would leave an answer free that has to have a form."""
+
+
+class PromptCacheOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Wishes about the prompt cache; none of them changes an answer, and `prewarm` wants none."""
+
+    prewarm: Annotated[bool, Meta(extra_json_schema={"const": False})] | None = None
+
+
+Verbosity = Literal["low", "medium", "high"]
+
+
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What a request is worked on with, as the core knows it."""
 
@@ -49,6 +73,17 @@ def terms(extras: Extras, caller: Caller) -> Terms:
         keep_alive_s=_keep_alive_s(extras),
         cache=CachePolicy(salt=caller.salted(extras.cache_salt), no_store=extras.cache_store is False),
     )
+
+
+def cache_options(options: PromptCacheOptions | None) -> None:
+    """Raise OmlxError(INVALID_REQUEST) for what is not supported."""
+    if options is not None and options.prewarm:
+        raise invalid("prompt_cache_options.prewarm", "not supported; `omlx cache warm` computes a prompt in advance")
+
+
+def verbosity_warnings(wanted: Verbosity | None, field: str) -> tuple[str, ...]:
+    """Return what is to be said of a wish for longer or shorter answers; nothing where they are as ever."""
+    return () if wanted in (None, "medium") else (f"{field}: no model here knows it, and this one is not told of it",)
 
 
 def invalid(param: str, problem: str) -> OmlxError:

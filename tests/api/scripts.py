@@ -68,6 +68,7 @@ class ScriptedInference:
             "thinking": _thinking,
             "agent": _agent,
             "taking-back": _taking_back,
+            "unenforceable": _unenforceable,
         }
         if request.count_only and (self.any_name or request.model in scripts):
             return _count(request)
@@ -243,6 +244,12 @@ async def _taking_back(_: GenerationRequest) -> AsyncIterator[Event]:
     yield Text(text='<tool_call>{"at": sky}</tool_call>')
     usage = Usage(prompt_tokens=PROMPT_TOKENS, completion_tokens=9)
     yield Finished(reason=FinishReason.STOP, usage=usage, warnings=("a tool call cannot be read",))
+
+
+async def _unenforceable(request: GenerationRequest) -> AsyncIterator[Event]:
+    asks_for_form = request.response_format is not None
+    field = "response_format" if asks_for_form else "tools[1].function.parameters"
+    yield Failed(error=ErrorBody(code=Code.INVALID_REQUEST, message=f"{field} cannot be enforced: not", param=field))
 
 
 def text_of(request: GenerationRequest) -> str:

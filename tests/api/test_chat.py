@@ -49,7 +49,7 @@ def test_a_whole_answer(served: Served) -> None:
             "prompt_tokens": PROMPT_TOKENS,
             "completion_tokens": 5,
             "total_tokens": PROMPT_TOKENS + 5,
-            "prompt_tokens_details": {"cached_tokens": 2, "audio_tokens": 0},
+            "prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 0, "audio_tokens": 0},
             "completion_tokens_details": {
                 "reasoning_tokens": 0,
                 "audio_tokens": 0,
@@ -171,6 +171,22 @@ def test_roles_and_parts(served: Served) -> None:
     assert request.prompt.messages[3].tool_call_id == "c"
 
 
+def test_a_refusal_of_an_earlier_answer_is_what_it_said(served: Served) -> None:
+    said = {"role": "assistant", "content": None, "refusal": "I will not."}
+    request = request_of(served, messages=[*ASK, said, {**said, "content": "", "refusal": None}, *ASK])
+    assert isinstance(request.prompt, ChatPrompt)
+    assert [message.content for message in request.prompt.messages[1:3]] == ["I will not.", ""]
+
+
+def test_a_wish_that_no_model_can_heed_is_spoken_of(served: Served) -> None:
+    message = chat(served, verbosity="low", n=2)["choices"][1]["message"]
+    assert message["warning"].startswith("verbosity: ")
+    body = {"model": "sky", "messages": ASK, "verbosity": "high", "stream": True}
+    last = served.ask("POST", "/v1/chat/completions", body).text.split("data: ")[-2]
+    assert '"warning":"verbosity: ' in last
+    assert "warning" not in chat(served)["choices"][0]["message"]
+
+
 def test_template_arguments(served: Served) -> None:
     request = request_of(served, chat_template_kwargs={"enable_thinking": False}, reasoning_effort="low")
     assert isinstance(request.prompt, ChatPrompt)
@@ -236,7 +252,13 @@ def test_the_ids_of_a_request_belong_together(served: Served) -> None:
         {"tool_choice": "none"},
         {"response_format": {"type": "text"}},
         {"modalities": ["text"]},
-        {"prompt_cache_key": "k", "safety_identifier": "s", "verbosity": "low"},
+        {
+            "prompt_cache_key": "k",
+            "prompt_cache_retention": "24h",
+            "prompt_cache_options": {"mode": "explicit"},
+            "safety_identifier": "s",
+            "verbosity": "medium",
+        },
         {"an_extra_of_some_client": {"deep": [1, 2, 3]}},
         {"functions": [], "function_call": None, "audio": None, "prediction": None},
         {"logit_bias": {}, "stop": [], "n": 1, "top_logprobs": None},

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from omlx_daemon.core.requests import ResponseFormat
 from tests.api.scripts import PROMPT_TOKENS, text_of
 from tests.api.serving import Served
 
@@ -66,3 +67,10 @@ def test_logprobs_in_the_older_form(served: Served) -> None:
 
 def test_best_of_n_is_n(served: Served) -> None:
     assert len(complete(served, n=2, best_of=2, suffix="")["choices"]) == 2
+
+
+def test_a_form_of_the_answer(served: Served) -> None:
+    wish = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "array"}, "strict": False}}
+    complete(served, prompt=["a", "b"], response_format=wish)
+    asked = served.inference.requests[-1].response_format
+    assert asked == ResponseFormat(schema={"type": "array"}, strict=False)

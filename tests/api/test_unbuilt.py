@@ -15,11 +15,13 @@ def test_a_clear_501(served: Served, path: str, body: object) -> None:
     answer = served.ask("POST", path, body)
     assert answer.status == 501
     assert "not supported yet" in answer.json["error"]["message"]
+    assert answer.json["error"]["code"] == "unsupported"
+    assert answer.headers["x-should-retry"] == "false"
 
 
 def test_the_sdk_tells_it(served: Served) -> None:
     with (
-        openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0) as sdk,
+        openai.OpenAI(base_url=f"{served.url}/v1", api_key="none") as sdk,
         pytest.raises(openai.InternalServerError, match="embeddings are not supported yet"),
     ):
         sdk.embeddings.create(model="sky", input="x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from omlx_daemon.api.caller import Caller
-from omlx_daemon.api.extras import invalid, terms
+from omlx_daemon.api.extras import cache_options, invalid, terms, verbosity_warnings
 from omlx_daemon.api.openai.messages import chat_prompt
 from omlx_daemon.api.openai.schema import MAX_CHOICES, MAX_SEED, Body, ChatCompletionBody, CompletionBody
 from omlx_daemon.api.openai.tools import reasoning, response_format, tool_choice
@@ -34,6 +34,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     choices: int
     stream: bool
     include_usage: bool
+    warnings: tuple[str, ...] = ()
+    """What each choice is told beside its own."""
 
 
 def chat_job(body: ChatCompletionBody, caller: Caller) -> Job:
@@ -42,12 +44,14 @@ def chat_job(body: ChatCompletionBody, caller: Caller) -> Job:
         raise invalid("top_logprobs", "needs logprobs: true")
     if body.store:
         raise invalid("store", "not supported yet")
+    cache_options(body.prompt_cache_options)
     logprobs = (body.top_logprobs or 0) if body.logprobs else None
     sampling = _sampling(body, logprobs, body.max_completion_tokens or body.max_tokens)
     job = _job("chatcmpl-", body, caller, [chat_prompt(body)], sampling)
-    wishes = {"tool_choice": tool_choice(body), "response_format": response_format(body), "reasoning": reasoning(body)}
+    wishes = {"tool_choice": tool_choice(body), "reasoning": reasoning(body)}
     requests = tuple(msgspec.structs.replace(request, **wishes) for request in job.requests)
-    return msgspec.structs.replace(job, requests=requests)
+    warnings = verbosity_warnings(body.verbosity, "verbosity")
+    return msgspec.structs.replace(job, requests=requests, warnings=warnings)
 
 
 def completion_job(body: CompletionBody, caller: Caller) -> Job:
@@ -79,6 +83,7 @@ def _job(prefix: str, body: Body, caller: Caller, prompts: list[Prompt], samplin
             deadline_s=agreed.deadline_s,
             keep_alive_s=agreed.keep_alive_s,
             client=caller.name or body.user or caller.peer,
+            response_format=response_format(body),
             echo=echo,
         )
         for place, prompt in enumerate(prompts)

@@ -32,6 +32,8 @@ def _message(message: ChatMessage, place: str) -> Message:
 
 
 def _content(message: ChatMessage, place: str) -> str:
+    if not message.content and message.refusal:
+        return message.refusal
     if message.content is None:
         if message.role == "assistant":
             return ""

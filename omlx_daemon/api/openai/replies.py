@@ -21,6 +21,8 @@ class PromptDetails(Reply, frozen=True, kw_only=True):
     """Of the prompt's tokens, how many were not computed again."""
 
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Those that were computed and are kept for the next prompt."""
     audio_tokens: int = 0
 
 

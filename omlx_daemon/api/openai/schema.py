@@ -1,13 +1,15 @@
 """Bodies of OpenAI's chat and text completions, with every range in the type.
 
 Accepted without effect, since they change nothing about the answer: `user` (the client's name where no key and no
-header gives one), `metadata`, `service_tier`, `store: false`, `safety_identifier`, `prompt_cache_key`, `verbosity`,
-every field that is not named here (clients of local servers send their own), and null for anything optional.
+header gives one), `metadata`, `service_tier`, `store: false`, `safety_identifier`, `prompt_cache_key`,
+`prompt_cache_retention`, `prompt_cache_options`, `stream_options.include_obfuscation`, every field that is not named
+here (clients of local servers send their own), and null for anything optional. Accepted with a warning: `verbosity`.
 
 Refused as not supported yet, since ignoring them would change the answer: tools other than functions, `modalities`
-other than text, `audio`, `prediction`, `web_search_options`, `suffix`, `best_of` other than `n`, `store: true`,
-`echo` with `logprobs`, and content parts other than text and refusals. Refused with a word on what to send instead:
-`functions`, `function_call`, and messages that use them.
+other than text, `audio`, `prediction`, `web_search_options`, `moderation`, `prompt_cache_options.prewarm`, `suffix`,
+`best_of` other than `n`, `store: true`, `echo` with `logprobs`, content parts other than text and refusals, and what
+other servers call `response_format`: `guided_json` and its like, `structured_outputs`, `grammar`. Refused with a word
+on what to send instead: `functions`, `function_call`, and messages that use them.
 
 Beside OpenAI's own fields: `top_k`, `min_p`, `repetition_penalty`, `ignore_eos`, `priority`, `deadline_s` (seconds,
 also spelled `timeout`), `keep_alive` (idle time of the model, as Ollama spells it), `chat_template_kwargs`, in
@@ -22,7 +24,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from omlx_daemon.api.extras import Extras
+from omlx_daemon.api.extras import FOREIGN, Foreign, PromptCacheOptions, Verbosity
 
 MAX_COUNT = 2**31 - 1
 MAX_SEED = 2**63 - 1
@@ -79,6 +81,7 @@ class ChatMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     role: Role
     content: str | list[ContentPart] | None = None
+    refusal: str | None = None
     name: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -146,7 +149,7 @@ class SchemaFormat(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     json_schema: NamedSchema
 
 
-class Body(Extras, frozen=True, kw_only=True):
+class Body(Foreign, frozen=True, kw_only=True):
     """What both dialects share."""
 
     model: Name
@@ -165,6 +168,7 @@ class Body(Extras, frozen=True, kw_only=True):
     ignore_eos: bool | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    response_format: TextFormat | ObjectFormat | SchemaFormat | None = None
     user: str | None = None
 
 
@@ -182,11 +186,13 @@ class ChatCompletionBody(Body, frozen=True, kw_only=True):
     parallel_tool_calls: bool | None = None
     functions: Replaced | None = None
     function_call: Literal["none", "auto"] | Unnamed | None = None
-    response_format: TextFormat | ObjectFormat | SchemaFormat | None = None
+    verbosity: Verbosity | None = None
+    prompt_cache_options: PromptCacheOptions | None = None
     modalities: list[Literal["text"]] | None = None
     audio: None = None
     prediction: None = None
     web_search_options: None = None
+    moderation: None = None
     store: NotStored | None = None
 
 
@@ -200,12 +206,5 @@ class CompletionBody(Body, frozen=True, kw_only=True):
     suffix: Words | None = None
 
 
-NOT_SUPPORTED_YET = frozenset(
-    {
-        "modalities",
-        "audio",
-        "prediction",
-        "web_search_options",
-    }
-)
+NOT_SUPPORTED_YET = FOREIGN | {"modalities", "audio", "prediction", "web_search_options", "moderation"}
 """Fields whose type admits only what changes nothing."""

@@ -111,7 +111,7 @@ class ChatChunks(Chunks):
             case ToolCall() if event.id or event.arguments:
                 return ChatChunkChoice(index=index, delta=Delta(tool_calls=[_call(event)]))
             case Finished():
-                delta = Delta(warning=warning(event.warnings))
+                delta = Delta(warning=warning((*self._job.warnings, *event.warnings)))
                 return ChatChunkChoice(index=index, delta=delta, finish_reason=event.reason.value)
             case _:
                 return None

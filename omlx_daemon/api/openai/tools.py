@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from omlx_daemon.api.extras import invalid
-from omlx_daemon.api.openai.schema import ChatCompletionBody, NamedTool, ObjectFormat, SchemaFormat
+from omlx_daemon.api.openai.schema import Body, ChatCompletionBody, NamedTool, ObjectFormat, SchemaFormat
 from omlx_daemon.core.requests import ReasoningOptions, ResponseFormat, ToolChoice, ToolMode
 
 NO_FUNCTIONS = "OpenAI has replaced functions; send tools, tool_choice and messages with tool_calls instead"
@@ -42,7 +42,7 @@ def tool_choice(body: ChatCompletionBody) -> ToolChoice:
     return ToolChoice(mode=ToolMode.NAMED, name=choice.function.name, parallel=parallel)
 
 
-def response_format(body: ChatCompletionBody) -> ResponseFormat | None:
+def response_format(body: Body) -> ResponseFormat | None:
     """Return the JSON that an answer to `body` has to be; None where it is free."""
     match body.response_format:
         case ObjectFormat():

@@ -21,7 +21,10 @@ def usage_reply(usages: Sequence[Usage], choices: int) -> UsageReply:
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         total_tokens=prompt_tokens + completion_tokens,
-        prompt_tokens_details=PromptDetails(cached_tokens=reuse.cached_hot_tokens + reuse.cached_cold_tokens),
+        prompt_tokens_details=PromptDetails(
+            cached_tokens=reuse.cached_hot_tokens + reuse.cached_cold_tokens,
+            cache_write_tokens=sum(usage.stored_tokens for usage in usages),
+        ),
         completion_tokens_details=CompletionDetails(reasoning_tokens=sum(usage.reasoning_tokens for usage in usages)),
         omlx=reuse,
     )

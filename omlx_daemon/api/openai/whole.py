@@ -73,7 +73,7 @@ def chat_completion(job: Job, created: int, gathered: list[Gathered]) -> ChatCom
         choices=[
             ChatChoice(
                 index=index,
-                message=_message(one),
+                message=_message(one, job.warnings),
                 logprobs=chat_logprobs(one.logprobs) if wanted else None,
                 finish_reason=one.reason.value,
             )
@@ -103,14 +103,14 @@ def completion(job: Job, created: int, gathered: list[Gathered]) -> Completion:
     )
 
 
-def _message(one: Gathered) -> MessageReply:
+def _message(one: Gathered, warnings: tuple[str, ...]) -> MessageReply:
     text = "".join(one.text)
     reasoning = "".join(one.reasoning)
     return MessageReply(
         content=None if one.calls and not text else text,
         reasoning_content=reasoning or UNSET,
         tool_calls=[_call(call) for call in one.calls.values()] or UNSET,
-        warning=warning(one.warnings),
+        warning=warning((*warnings, *one.warnings)),
     )
 
 

@@ -51,6 +51,8 @@ class Answer:
                     await self._whole(feed, await first_events(feed, 1, math.inf), send)
         except ClientGone:
             return
+        except OmlxError as error:
+            raise OmlxError.of(self._job.reworded(error.body)) from error
 
     async def _whole(self, feed: Feed[Event], events: Events, send: Send) -> None:
         turn = Turn(self._job, self._store)
@@ -72,7 +74,7 @@ class Answer:
             if error.body.code is not Code.CONTEXT_LENGTH_EXCEEDED:
                 raise
             await out.start()
-            await out.finish(self._encoded([*turn.opening(), turn.failed(error.body)]))
+            await out.finish(self._encoded([*turn.opening(), turn.failed(self._job.reworded(error.body))]))
             return
         reuse = await reuse_soon(feed, events, 1, 1, self._patience_s)
         await out.start(reuse.headers() if reuse else ())
@@ -82,7 +84,7 @@ class Answer:
         except ClientGone:
             raise
         except OmlxError as error:
-            await out.finish(self._failed(turn, error.body))
+            await out.finish(self._failed(turn, self._job.reworded(error.body)))
         except Exception as error:  # noqa: BLE001 - the status is sent: the error travels in the stream
             await out.finish(self._failed(turn, errors.internal(scope, error)))
         finally:

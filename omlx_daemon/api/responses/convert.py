@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
+from omlx_cli.contract.errors import ErrorBody
 from omlx_cli.contract.model_options import is_template_kwarg
 from omlx_daemon.api.caller import Caller
-from omlx_daemon.api.extras import invalid, terms
+from omlx_daemon.api.extras import cache_options, invalid, terms, verbosity_warnings
 from omlx_daemon.api.responses.prompt import messages_of
 from omlx_daemon.api.responses.schema import MAX_SEED, JsonObject, JsonSchema, ResponsesBody
 from omlx_daemon.api.responses.store import ResponseStore
@@ -25,6 +26,8 @@ from omlx_daemon.core.requests import (
 
 PREFIX = "resp_"
 _LOGPROBS = "message.output_text.logprobs"
+_FIELDS = {"messages": "input", "response_format": "text.format"}
+"""This dialect's names of what the core knows by others."""
 _SEALED = "reasoning.encrypted_content"
 
 
@@ -35,14 +38,23 @@ class Job:
         """Read `body`. Raises OmlxError: INVALID_REQUEST, NOT_FOUND for a response that is not kept."""
         if body.background:
             raise invalid("background", "not supported")
+        cache_options(body.prompt_cache_options)
         self.body = body
         self.tools = Tools(body.tools or [])
+        self.warnings = (*self.tools.warnings, *_warnings(body))
+        """What is known already."""
         self.owner = caller.salt
         self.name = caller.request_id.removeprefix(REQUEST_PREFIX)
         self.id = PREFIX + self.name
         self.conversation = _conversation(body, caller, store)
         """Everything that was said before the response, instructions left out."""
         self.request = _request(body, caller, self.conversation, self.tools)
+
+    def reworded(self, body: ErrorBody) -> ErrorBody:
+        """Return `body` with the field that it names as this dialect spells it."""
+        mine = self.tools.field(_FIELDS.get(body.param, body.param))
+        message = mine + body.message.removeprefix(body.param) if body.message.startswith(body.param) else body.message
+        return msgspec.structs.replace(body, param=mine, message=message)
 
     @property
     def seals(self) -> bool:
@@ -53,6 +65,14 @@ class Job:
     def keeps(self) -> bool:
         """Whether the response can be gone on from."""
         return self.body.store is not False
+
+
+def _warnings(body: ResponsesBody) -> tuple[str, ...]:
+    """Return what is to be said of wishes that no model can heed."""
+    found = verbosity_warnings(body.text.verbosity if body.text else None, "text.verbosity")
+    if body.reasoning and body.reasoning.context not in (None, "auto"):
+        found += ("reasoning.context: the model's chat template decides which reasoning it shows",)
+    return found
 
 
 def _conversation(body: ResponsesBody, caller: Caller, store: ResponseStore) -> tuple[Message, ...]:
@@ -93,6 +113,11 @@ def _sampling(body: ResponsesBody) -> Sampling:
         top_k=1 if body.top_p == 0 else None if body.top_k is None else max(body.top_k, 0),
         min_p=body.min_p,
         repetition_penalty=body.repetition_penalty,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        logit_bias={int(token): bias for token, bias in (body.logit_bias or {}).items()},
+        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+        ignore_eos=bool(body.ignore_eos),
         seed=None if body.seed is None else body.seed & MAX_SEED,
         logprobs=(body.top_logprobs or 0) if wanted else None,
         max_tokens=body.max_output_tokens,

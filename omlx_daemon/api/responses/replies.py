@@ -78,9 +78,10 @@ Output = MessageOutput | ReasoningOutput | CallOutput | CustomCallOutput
 
 
 class InputDetails(_Reply, frozen=True, kw_only=True):
-    """Tokens of the prompt that were not computed again."""
+    """Tokens of the prompt that were not computed again, and those that were computed and are kept."""
 
     cached_tokens: int
+    cache_write_tokens: int
 
 
 class OutputDetails(_Reply, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from omlx_cli.contract import routes
 from omlx_daemon.api.body import StrictBody
 from omlx_daemon.api.caller import Caller
 from omlx_daemon.api.errors import OPENAI_ERRORS
+from omlx_daemon.api.extras import invalid
 from omlx_daemon.api.responses.answer import Answer
 from omlx_daemon.api.responses.convert import Job
 from omlx_daemon.api.responses.replies import Deleted, Response
@@ -57,6 +58,8 @@ async def one_response(
     caller: NamedDependency[Caller],
 ) -> Response | Deleted:
     """Return a response that is kept, or forget it."""
+    if request.query_params.get("stream", "").lower() in ("true", "1"):
+        raise invalid("stream", "a response that is kept is given whole")
     if request.method == "GET":
         return kept.find(caller.salt, response_id).response
     kept.forget(caller.salt, response_id)

@@ -6,6 +6,7 @@ A tool of a namespace is called `NAMESPACE__NAME`. A custom tool takes free text
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from omlx_daemon.api.responses.schema import Item
 from omlx_daemon.core.requests import ToolChoice, ToolMode
 
 _JOINT = "__"
+_FUNCTION = re.compile(r"tools\[(\d+)\]\.function")
 _LEFT_OUT = "web_search"
 _MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQUIRED}
 _FREE_TEXT = {
@@ -75,6 +77,8 @@ class Tools:
         self.functions: list[dict[str, object]] = []
         """Each as OpenAI's chat spells it."""
         self._known: dict[str, Known] = {}
+        self._places: list[str] = []
+        """Where each function stands in the body."""
         for place, item in self._walk(raw, "tools", ""):
             self._add(place, *item)
 
@@ -100,6 +104,13 @@ class Tools:
         if name not in self._known:
             raise invalid("tool_choice.name", f"no tool is called {chosen.name!r}")
         return ToolChoice(mode=ToolMode.NAMED, name=name, parallel=parallel)
+
+    def field(self, name: str) -> str:
+        """Return the body's field for what the core calls `name`, such as `tools[0].function.parameters`."""
+        found = _FUNCTION.match(name)
+        if found is None or int(found[1]) >= len(self._places):
+            return name
+        return self._places[int(found[1])] + name[found.end() :]
 
     def _walk(self, raw: list[Item], place: str, space: str) -> Iterator[tuple[str, tuple[Item, str]]]:
         for index, item in enumerate(raw):
@@ -131,6 +142,7 @@ class Tools:
         if name in self._known:
             raise invalid(f"{place}.name", f"another tool is called {known.name!r} too")
         self._known[name] = known
+        self._places.append(place)
         function: dict[str, object] = {"name": name}
         if description is not None:
             function["description"] = description

@@ -55,7 +55,7 @@ class Turn:
         is_cut = end.reason is FinishReason.LENGTH
         status: Status = "incomplete" if is_cut else "completed"
         made = self._items.end(status)
-        warnings = [*self._job.tools.warnings, *end.warnings]
+        warnings = [*self._job.warnings, *end.warnings]
         self.response = msgspec.structs.replace(
             self._now(status),
             completed_at=None if is_cut else int(time.time()),
@@ -77,7 +77,7 @@ def usage_reply(usage: Usage) -> ResponseUsage:
     """Return `usage` as this dialect tells it."""
     return ResponseUsage(
         input_tokens=usage.prompt_tokens,
-        input_tokens_details=InputDetails(cached_tokens=usage.cached_tokens),
+        input_tokens_details=InputDetails(cached_tokens=usage.cached_tokens, cache_write_tokens=usage.stored_tokens),
         output_tokens=usage.completion_tokens,
         output_tokens_details=OutputDetails(reasoning_tokens=usage.reasoning_tokens),
         total_tokens=usage.prompt_tokens + usage.completion_tokens,

@@ -41,6 +41,16 @@ FUNCTION = {"type": "function", "name": "f"}
         ({"max_output_tokens": 0}, "max_output_tokens"),
         ({"temperature": 3}, "temperature"),
         ({"truncation": "some"}, "truncation"),
+        ({"include": ["everything"]}, "include"),
+        ({"reasoning": {"effort": "some"}}, "reasoning.effort"),
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
+        ({"text": {"verbosity": "loud"}}, "text.verbosity"),
+        ({"context_management": [{"type": "compaction"}]}, "context_management"),
+        ({"access_programs": {"cyber": "standard"}}, "access_programs"),
+        ({"stop": [""]}, "stop"),
+        ({"logit_bias": {"a": 1}}, "logit_bias"),
+        ({"presence_penalty": 9}, "presence_penalty"),
+        ({"grammar": "root ::= x"}, "grammar"),
         ({"chat_template_kwargs": {"tools": None}}, "chat_template_kwargs"),
     ],
 )
@@ -50,6 +60,33 @@ def test_a_refusal_names_its_field(served: Served, fields: dict[str, Any], param
     assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_request_error"), answer.text
     assert answer.json["error"]["param"].startswith(param)
     assert len(served.inference.requests) == before
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"text": {"format": {"type": "json_schema", "schema": {"not": {}}}}}, "text.format"),
+        ({"tools": [{"type": "web_search"}, FUNCTION, {**FUNCTION, "name": "g"}]}, "tools[2].parameters"),
+        (
+            {"tools": [{"type": "namespace", "name": "n", "tools": [FUNCTION, {**FUNCTION, "name": "g"}]}]},
+            "tools[0].tools[1].parameters",
+        ),
+    ],
+)
+def test_what_the_worker_refuses_is_named_in_this_dialect_s_words(
+    served: Served, fields: dict[str, Any], param: str, stream: bool
+) -> None:
+    body = {"model": "unenforceable", "input": "x", "stream": stream, **fields}
+    answer = served.ask("POST", routes.RESPONSES, body)
+    assert (answer.status, answer.json["error"]["param"]) == (400, param)
+    assert answer.json["error"]["message"].startswith(f"{param} cannot be enforced")
+
+
+def test_a_kept_response_is_not_streamed_again(served: Served) -> None:
+    made = served.ask("POST", routes.RESPONSES, {"model": "sky", "input": "x"}).json["id"]
+    answer = served.ask("GET", f"{routes.RESPONSES}/{made}?stream=true")
+    assert (answer.status, answer.json["error"]["param"]) == (400, "stream")
 
 
 def test_an_unknown_model_and_an_unknown_response(served: Served) -> None:

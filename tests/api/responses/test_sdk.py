@@ -151,6 +151,23 @@ def test_formats_and_reasoning(sdk: openai.OpenAI, served: Served) -> None:
     assert asked.reasoning.enabled is False
 
 
+def test_sampling_beside_openai_s_own(sdk: openai.OpenAI, served: Served) -> None:
+    given = {"stop": "x", "logit_bias": {"5": -100}, "presence_penalty": 1, "frequency_penalty": -1, "ignore_eos": True}
+    sdk.responses.create(model="sky", input="x", extra_body=given)
+    sampling = served.inference.requests[-1].sampling
+    assert (sampling.stop, sampling.logit_bias, sampling.ignore_eos) == (("x",), {5: -100}, True)
+    assert (sampling.presence_penalty, sampling.frequency_penalty) == (1, -1)
+
+
+def test_wishes_that_no_model_can_heed_are_spoken_of(sdk: openai.OpenAI) -> None:
+    reply = sdk.responses.create(model="sky", input="x", text={"verbosity": "low"}, reasoning={"context": "all_turns"})
+    assert reply.model_extra is not None
+    assert [warning.partition(":")[0] for warning in reply.model_extra["warnings"]] == [
+        "text.verbosity",
+        "reasoning.context",
+    ]
+
+
 def test_log_probabilities(sdk: openai.OpenAI) -> None:
     reply = sdk.responses.create(model="sky", input="x", include=["message.output_text.logprobs"], top_logprobs=2)
     message = reply.output[0]

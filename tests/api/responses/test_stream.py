@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from openai.types.responses import ResponseStreamEvent
+from pydantic import BaseModel
 
 from omlx_cli.contract import routes
 from tests.api.serving import Answer, Served
@@ -53,3 +56,19 @@ def test_an_unexpected_failure_keeps_its_secrets(served: Served) -> None:
     assert "secret" not in answer.text
     assert answer.headers["x-request-id"] in answer.text
     assert answer.text.rstrip().rpartition("event: ")[2].startswith("response.failed")
+
+
+def _known_events() -> dict[str, type[BaseModel]]:
+    """Return the SDK's type of each event."""
+    union = get_args(get_args(ResponseStreamEvent)[0])
+    return {get_args(kind.model_fields["type"].annotation)[0]: kind for kind in union}
+
+
+@pytest.mark.parametrize("name", ["text", "agent", "taking_back", "length"])
+def test_events_are_what_the_sdk_declares(served: Served, name: str) -> None:
+    kinds = _known_events()
+    lines = stream(served, **CASES[name]).text.splitlines()
+    events = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    assert events
+    for event in events:
+        kinds[json.loads(event)["type"]].model_validate_json(event)
