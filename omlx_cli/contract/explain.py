@@ -27,7 +27,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """What exactly, such as the name of the header."""
     advice: str = ""
     at_tokens: int = 0
-    """Prompt tokens before the place where reuse ended."""
+    """Prompt tokens before the place where this prompt and the one that it is compared with part; reuse may have gone
+    further where some other prompt has more in common with it."""
     avoidable_tokens: int = 0
     """Tokens computed that an earlier, like prompt had computed before; an estimate."""
     before: str = ""

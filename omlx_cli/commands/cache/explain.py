@@ -10,6 +10,7 @@ from omlx_cli.contract import routes
 from omlx_cli.contract.explain import ExplainReply, Explanation
 from omlx_cli.env import Env
 from omlx_cli.options import common
+from omlx_cli.output import printable
 from omlx_cli.table import age, pairs
 
 
@@ -54,7 +55,7 @@ def _told(found: Explanation) -> str:
         ("earlier", _quoted(found.earlier)),
         ("advice", found.advice),
     ]
-    return pairs(rows)
+    return printable(pairs(rows))
 
 
 def _avoidable(found: Explanation) -> str:
@@ -65,11 +66,14 @@ def _place(found: Explanation) -> str:
     if not found.cause.is_miss:
         return ""
     other = f", compared with {found.compared_with}" if found.compared_with else ""
-    return f"after token {found.at_tokens}{other}"
+    reused = found.cached_hot_tokens + found.cached_cold_tokens
+    more = f"; with another prompt it shares {reused}" if reused > found.at_tokens else ""
+    return f"after token {found.at_tokens}{other}{more}"
 
 
 def _quoted(text: str) -> str:
-    """Return text as one line that shows what is not seen, as JSON does."""
+    """Return text as one line that shows what is not seen, as JSON can."""
     import msgspec
 
-    return msgspec.json.encode(text).decode() if text else ""
+    shown = msgspec.json.encode(text).decode() if text else ""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in shown)
