@@ -62,6 +62,8 @@ def status(env: Env) -> None:
         env.output.document(found)
         return
     env.output.line(pairs(_rows(found)))
+    if found.disabled:
+        env.output.warn(f"{found.manager} was told never to start {found.name}; {found.disabled}  lifts that")
     if found.problem:
         env.output.warn(f"{found.problem}; {found.fix}")
 

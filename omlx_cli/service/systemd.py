@@ -17,6 +17,7 @@ from omlx_cli.service.units import LISTENER, SERVICE, InstalledUnit
 
 _SIGNALLED = ("2", "3")
 """`ExecMainCode` of a process that a signal ended."""
+_UNMASK = f"systemctl --user unmask {SERVICE}"
 LINGER_HINT = "loginctl enable-linger  keeps it running when you log out"
 
 
@@ -84,9 +85,11 @@ class SystemdService:
             raise Unavailable(f"systemctl: {answer}")
 
     def remove(self) -> None:
-        """Stop the units and delete them. Raises OmlxError where they are not ours."""
+        """Stop the units and delete them; a mask stays. Raises OmlxError where they are not ours."""
         self._check_ours()
         self.stop()
+        if self._is_masked:
+            return
         self._systemctl.run("disable", SERVICE, LISTENER)
         for file in (self._service, self._listener):
             file.unlink(missing_ok=True)
@@ -111,7 +114,7 @@ class SystemdService:
             owner="omlx" if installed is None or installed.is_ours else "another program",
             program=installed.program if installed else "",
             stale=self._stale(shown, installed),
-            disabled=f"systemctl --user unmask {SERVICE}" if shown["LoadState"] == "masked" else "",
+            disabled=_UNMASK if shown["LoadState"] == "masked" else "",
             problem=problem,
             fix=fix,
         )
@@ -137,7 +140,12 @@ class SystemdService:
         return "", ""
 
     def _install(self) -> None:
-        """Write the units where they are not as they should be, and have systemd read them. Raises OmlxError."""
+        """Write the units where they are not as they should be, and have systemd read them.
+
+        Raises OmlxError, and Unavailable where somebody masked them.
+        """
+        if self._is_masked:
+            raise Unavailable(f"{SERVICE} is masked, which {_UNMASK} ends")
         installed = self._installed()
         if installed and not installed.is_ours:
             return
@@ -173,8 +181,13 @@ class SystemdService:
             return Ended(None, f"signal {status}")
         return Ended(int(status), f"exit code {status}")
 
+    @property
+    def _is_masked(self) -> bool:
+        """Whether somebody ordered systemd never to start the unit: such an order stands where the unit would."""
+        return self._service.is_symlink() and self._service.resolve() == Path(os.devnull)
+
     def _installed(self) -> InstalledUnit | None:
-        data = definition.read(self._service)
+        data = None if self._is_masked else definition.read(self._service)
         return InstalledUnit.parse(data) if data is not None else None
 
     def _check_ours(self) -> None:

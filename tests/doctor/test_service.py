@@ -16,8 +16,6 @@ import pytest
 
 from omlx_cli.contract.services import LABEL
 from omlx_cli.diagnosis.check import Verdict
-from omlx_cli.diagnosis.service import problems
-from omlx_cli.service.report import ServiceReport
 from tests.doctor.conftest import Look
 from tests.service.conftest import launchd_library, mac
 from tests.standin.linux import Linux
@@ -149,10 +147,15 @@ def test_a_session_that_ends_with_the_user(linux: Linux) -> None:
     assert found["fix"].split()[:2] == ["loginctl", "enable-linger"]
 
 
-def test_a_masked_unit() -> None:
-    report = ServiceReport(
-        manager="systemd", name="omlx.service", state="not loaded", disabled="systemctl --user unmask omlx.service"
+def test_a_masked_unit_is_unmasked_by_the_fix(linux: Linux) -> None:
+    linux.manager("--user", "mask", "omlx.service")
+    found = seen(linux)
+    assert (found["disabled"]["verdict"], found["disabled"]["fix"]) == (
+        "warning",
+        "systemctl --user unmask omlx.service",
     )
-    (check,) = problems(report)
-    assert (check.verdict, check.fix) == (Verdict.WARNING, "systemctl --user unmask omlx.service")
-    assert check.found == "systemd was told never to start omlx.service"
+    assert found["disabled"]["found"] == "systemd was told never to start omlx.service"
+    tool, *words = found["disabled"]["fix"].split()
+    assert tool == linux.tool
+    linux.manager(*words)
+    assert "disabled" not in seen(linux)

@@ -143,6 +143,26 @@ def test_where_systemd_refuses_the_daemon_runs_by_itself(linux: Linux) -> None:
     assert linux.status()["manager"] == "process"
 
 
+def test_a_masked_unit_stays_masked_and_the_daemon_runs_by_itself(linux: Linux) -> None:
+    linux.manager("--user", "mask", "omlx.service")
+    assert "is masked" in linux.manager("--user", "start", "omlx.service").stderr
+    done = linux.omlx("ps")
+    assert done.returncode == 0
+    told = "omlx.service is masked, which systemctl --user unmask omlx.service ends"
+    assert done.stderr == f"warning: systemd does not start the daemon, so it runs by itself: {told}\n"
+    assert linux.status()["manager"] == "process"
+    refused = linux.omlx("service", "enable")
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (1, f"error: systemd refuses: {told}")
+    shown = linux.omlx("service", "status")
+    assert "written by" not in shown.stdout
+    assert shown.stderr.startswith("warning: systemd was told never to start omlx.service; systemctl --user unmask")
+    assert (linux.units / "omlx.service").readlink() == Path(os.devnull)
+    linux.well("stop")
+    linux.manager("--user", "unmask", "omlx.service")
+    linux.well("ps")
+    assert linux.status()["manager"] == "systemd"
+
+
 def test_without_a_users_manager_it_is_a_plain_process(linux: Linux) -> None:
     (linux.runtime / "systemd" / "private").unlink()
     linux.well("ps")

@@ -140,6 +140,18 @@ class Systemd:
             for link in self._units.glob(f"*.wants/{name}"):
                 link.unlink()
 
+    async def _mask(self, _: set[str], *names: str) -> None:
+        for name in names:
+            path = self._units / name
+            if path.exists():
+                raise Reply(1, err=f"Failed to mask unit: File '{path}' already exists.\n")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(os.devnull)
+
+    async def _unmask(self, _: set[str], *names: str) -> None:
+        for name in filter(self._is_masked, names):
+            (self._units / name).unlink()
+
     async def _is_enabled(self, _: set[str], name: str) -> None:
         state = self._file_state(name)
         raise Reply(0 if state == "enabled" else 1, out=f"{state}\n")
@@ -159,7 +171,8 @@ class Systemd:
         try:
             part = self._listener(name) if name.endswith(".socket") else self._service(name)
         except Reply:
-            return found | {"LoadState": "not-found", "ActiveState": "inactive"}
+            state = "masked" if self._is_masked(name) else "not-found"
+            return found | {"LoadState": state, "ActiveState": "inactive", "UnitFileState": self._file_state(name)}
         found |= {"LoadState": "loaded", "ActiveState": part.state, "UnitFileState": self._file_state(name)}
         path = self._units / name
         if not path.exists() or path.read_bytes() != part.unit.data:
@@ -170,7 +183,14 @@ class Systemd:
             found |= {"ExecMainCode": str(code), "ExecMainStatus": str(status)}
         return found
 
+    def _is_masked(self, name: str) -> bool:
+        return (self._units / name).resolve() == Path(os.devnull)
+
     def _file_state(self, name: str) -> str:
+        if self._is_masked(name):
+            return "masked"
+        if not (self._units / name).exists():
+            return ""
         return "enabled" if any(self._units.glob(f"*.wants/{name}")) else "disabled"
 
     def _link(self, name: str) -> Path:
@@ -228,6 +248,8 @@ class Systemd:
         return self._listeners[name]
 
     def _load(self, name: str) -> Unit:
+        if self._is_masked(name):
+            raise Reply(1, err=f"Failed to start {name}: Unit {name} is masked.\n")
         try:
             return Unit.read(self._units / name)
         except FileNotFoundError as error:
