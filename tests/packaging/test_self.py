@@ -20,6 +20,7 @@ from omlx_cli.installation.removal import Wanted
 from tests.e2e.conftest import Home, make_home
 from tests.standin.linux import Linux
 from tests.standin.mac import Mac
+from tests.waiting import wait_until
 
 KEPT = {"models", "cache", "config.toml"}
 
@@ -216,7 +217,7 @@ def test_uninstall_takes_the_service_away(tmp_path: Path, launchd_library: str) 
         said = mac.well("self", "uninstall", "--yes")
         assert str(mac.plist) in said
         assert not mac.plist.exists()
-        assert not mac.job()
+        wait_until(lambda: not mac.job())
         mac.wait_gone()
     finally:
         mac.close()
