@@ -12,12 +12,16 @@ NO_KEY = "omlx"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where the daemon answers, and as which model. `base_url` has no path; `context_tokens` 0 is not known."""
+    """Where the daemon answers, and as which model. `base_url` has no path; `context_tokens` 0 is not known.
+
+    `says_window` where the settings do not say already which context clients of Anthropic's API believe in.
+    """
 
     base_url: str
     model: str
     key: str = ""
     context_tokens: int = 0
+    says_window: bool = False
 
     @property
     def openai_url(self) -> str:

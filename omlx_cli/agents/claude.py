@@ -8,6 +8,8 @@ _TIERS = ("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_
           "ANTHROPIC_DEFAULT_HAIKU_MODEL", "ANTHROPIC_SMALL_FAST_MODEL")  # fmt: skip
 """One model for everything: a second one for small calls would have to be loaded beside it."""
 _TIMEOUT_MS = 3_000_000
+_WINDOW_TOKENS = 200_000
+"""What it takes every model for whose name it does not know."""
 
 
 def _launch(target: Target) -> Launch:
@@ -23,6 +25,8 @@ def _environment(target: Target) -> dict[str, str]:
         "CLAUDE_CODE_ATTRIBUTION_HEADER": "0",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "API_TIMEOUT_MS": str(_TIMEOUT_MS),
+        # The daemon tells it counts as shares of that, so that it compacts in time for the model's own context.
+        **({"ANTHROPIC_CUSTOM_HEADERS": f"x-omlx-client-window: {_WINDOW_TOKENS}"} if target.says_window else {}),
     }
 
 

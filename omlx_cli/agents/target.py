@@ -6,8 +6,9 @@ import os
 
 from omlx_cli.agents.agent import Target
 from omlx_cli.contract import keys, routes
-from omlx_cli.contract.api import ModelBody, ModelDetail, Status
+from omlx_cli.contract.api import ModelBody, ModelDetail, ModelInfo, Status
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.settings import Settings
 from omlx_cli.env import Env
 from omlx_cli.naming import model_argument
 
@@ -27,7 +28,20 @@ def find(env: Env, model: str) -> Target:
     key = _key(env)
     host, _, port = info.address.rpartition(":")
     url = f"http://{_EVERY_ADDRESS.get(host, host)}:{port}"
-    return Target(base_url=url, model=found.name, key=key, context_tokens=found.context_tokens)
+    return Target(
+        base_url=url,
+        model=found.name,
+        key=key,
+        context_tokens=found.context_tokens,
+        says_window=not _is_window_set(env.settings, found),
+    )
+
+
+def _is_window_set(settings: Settings, model: ModelInfo) -> bool:
+    """Return whether the settings say which context clients believe in, were it the true one."""
+    names = {name.lower() for name in (model.name, *model.aliases)}
+    own = (options.client_window for name, options in settings.models.items() if name.lower() in names)
+    return settings.anthropic.client_window > 0 or any(window is not None for window in own)
 
 
 def _key(env: Env) -> str:

@@ -15,9 +15,11 @@ from omlx_daemon.core.requests import Priority
 
 CLIENT = b"x-omlx-client"
 PRIORITY = b"x-omlx-priority"
+WINDOW = b"x-omlx-client-window"
 LOCAL = "local"
 """The client of whoever is on the unix socket and gives no name."""
 MAX_NAME = 100
+_MAX_WINDOW_DIGITS = 9
 _NOBODY = Holder()
 
 
@@ -34,6 +36,8 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     may_act: bool = False
     salt: str = ""
     """What sets the cached prefixes of its key apart from everybody else's."""
+    window_tokens: int | None = None
+    """The context that it believes every model has, 0 where it knows the true one; None where it does not say."""
 
     def salted(self, own: str | None) -> str:
         """Return the salt of a request that names a salt of its `own`, or none."""
@@ -46,7 +50,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def caller_of(request: Request[Any, Any, Any]) -> Caller:
-    """Return who sent `request`, which the guard let pass. Raises OmlxError(INVALID_REQUEST) for an unknown class."""
+    """Return who sent `request`, which the guard let pass. Raises OmlxError(INVALID_REQUEST) for an odd header."""
     scope = request.scope
     holder = scope["state"].get("holder", _NOBODY)
     header = _header(scope, PRIORITY)
@@ -57,6 +61,7 @@ def caller_of(request: Request[Any, Any, Any]) -> Caller:
         priority=_class(header, holder),
         may_act=scope["state"]["may_act"],
         salt=holder.salt,
+        window_tokens=_window_tokens(_header(scope, WINDOW)),
     )
 
 
@@ -64,6 +69,15 @@ def _class(header: str, holder: Holder) -> Priority | None:
     if header:
         return priority(header, PRIORITY.decode())
     return Priority(holder.priority) if holder.priority else None
+
+
+def _window_tokens(header: str) -> int | None:
+    if not header:
+        return None
+    if not (header.isascii() and header.isdecimal() and len(header) <= _MAX_WINDOW_DIGITS):
+        where = WINDOW.decode()
+        raise OmlxError(Code.INVALID_REQUEST, f"{where}: {header[:MAX_NAME]!r} is no number of tokens", param=where)
+    return int(header)
 
 
 def priority(value: str | int, where: str) -> Priority:

@@ -56,6 +56,24 @@ def test_the_program_gets_address_model_and_arguments_and_its_exit_code_is_kept(
     assert "ANTHROPIC_API_KEY" not in environ
 
 
+def test_claude_says_which_context_it_believes_in_unless_the_settings_do(home: Home, tmp_path: Path) -> None:
+    config = home.path / "config.toml"
+    before = config.read_text()
+    settings = {
+        "": "x-omlx-client-window: 200000",
+        "[anthropic]\nclient_window = 100000\n": None,
+        '[models."TINY"]\nclient_window = 0\n': None,
+        '[models."other"]\nclient_window = 0\n': "x-omlx-client-window: 200000",
+    }
+    try:
+        for added, header in settings.items():
+            config.write_text(before + added)
+            assert launched(home, tmp_path, "claude", "-m", "tiny").returncode == 7
+            assert seen(tmp_path)[0].get("ANTHROPIC_CUSTOM_HEADERS") == header
+    finally:
+        config.write_text(before)
+
+
 def test_codex_gets_its_provider_before_its_own_arguments(home: Home, tmp_path: Path) -> None:
     assert launched(home, tmp_path, "codex", "--model", "tiny", "--", "exec", "x").returncode == 7
     arguments = seen(tmp_path)[1]

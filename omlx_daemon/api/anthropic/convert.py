@@ -49,7 +49,7 @@ def message_job(body: MessagesBody, caller: Caller, served: Served) -> Job:
         id=PREFIX + caller.request_id.removeprefix(REQUEST_PREFIX),
         model=body.model,
         request=request,
-        scale=_scale(served),
+        scale=_scale(served, caller),
         stream=bool(body.stream),
         omits_thinking=isinstance(thinking, ThinkingEnabled | ThinkingAdaptive) and thinking.display == "omitted",
         manages_context=body.context_management is not None,
@@ -60,7 +60,7 @@ def message_job(body: MessagesBody, caller: Caller, served: Served) -> Job:
 def count_job(body: PromptBody, caller: Caller, served: Served) -> Job:
     """Return the count of a prompt's tokens. Raises OmlxError(INVALID_REQUEST)."""
     request = msgspec.structs.replace(_request(body, caller, served), count_only=True)
-    return Job(id=request.id, model=body.model, request=request, scale=_scale(served))
+    return Job(id=request.id, model=body.model, request=request, scale=_scale(served, caller))
 
 
 def _request(body: PromptBody, caller: Caller, served: Served) -> GenerationRequest:
@@ -131,5 +131,6 @@ def _reasoning(body: PromptBody) -> ReasoningOptions:
     return ReasoningOptions(enabled=enabled, effort=effort)
 
 
-def _scale(served: Served) -> Scale:
-    return Scale(window_tokens=served.client_window_tokens, context_tokens=served.context_tokens)
+def _scale(served: Served, caller: Caller) -> Scale:
+    window = served.client_window_tokens if caller.window_tokens is None else caller.window_tokens
+    return Scale(window_tokens=window, context_tokens=served.context_tokens)

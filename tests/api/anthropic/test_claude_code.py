@@ -86,6 +86,21 @@ def test_a_search_on_anthropics_servers_is_refused_by_name(served: Served) -> No
     assert "web_search_20250305" in answer.json["error"]["message"]
 
 
+def test_the_header_that_omlx_launch_has_it_send(served: Served) -> None:
+    served.names.windows["windowed"] = ServedModel(name="agent", context_tokens=2000)
+    turn = {**claude_code.TURN, "model": "windowed", "stream": False}
+    for said, times in (("200000", 100), ("0", 1)):
+        headers = {**claude_code.HEADERS, "x-omlx-client-window": said}
+        answer = served.ask("POST", claude_code.PATH, turn, headers)
+        usage = answer.json["usage"]
+        told = usage["input_tokens"] + usage["cache_read_input_tokens"] + usage["cache_creation_input_tokens"]
+        assert told == times * int(answer.headers["x-omlx-true-input-tokens"])
+    for said in ("many", "-1", "1e5", "9" * 10, "\xb2"):
+        answer = served.ask("POST", claude_code.PATH, turn, {**claude_code.HEADERS, "x-omlx-client-window": said})
+        assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_request_error")
+        assert "x-omlx-client-window" in answer.json["error"]["message"]
+
+
 def test_the_list_of_models_for_a_picker(served: Served) -> None:
     answer = served.ask("GET", "/v1/models?limit=1000", headers=claude_code.HEADERS)
     assert (answer.status, [row["id"] for row in answer.json["data"]]) == (200, ["sky", "org/sky"])

@@ -171,6 +171,16 @@ def test_the_model_that_answers_is_asked_and_the_other_name_is_told() -> None:
     assert made.scale == Scale(200_000, 32_768)
 
 
+@pytest.mark.parametrize(
+    ("said", "configured", "window"), [(None, 0, 0), (None, 100_000, 100_000), (200_000, 0, 200_000), (0, 100_000, 0)]
+)
+def test_a_client_may_say_which_context_it_believes_in(said: int | None, configured: int, window: int) -> None:
+    caller = msgspec.structs.replace(CALLER, window_tokens=said)
+    served = Served(name="sky", context_tokens=32_768, client_window_tokens=configured)
+    expected = Scale(window_tokens=window, context_tokens=32_768)
+    assert message_job(body(), caller, served).scale == count_job(body(), caller, served).scale == expected
+
+
 def test_a_count_asks_for_the_same_prompt() -> None:
     asked = body(system="Be brief.", tools=[LOOK], tool_choice={"type": "any"}, thinking={"type": "adaptive"})
     answered, counted = message_job(asked, CALLER, Served(name="sky")), count_job(asked, CALLER, Served(name="sky"))
