@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from omlx_cli.top.dashboard import TopApp
 
 _UNUSED_FOR = "7d"
+_NO_MODEL = "no model is in memory: l loads one"
 
 
 class Acting:
@@ -36,7 +37,9 @@ class Acting:
 
     def unload(self, row: SlotInfo | None) -> None:
         """Unload a model; where that is refused, ask whether to do it all the same."""
-        if row is not None:
+        if row is None:
+            self._app.tell(_NO_MODEL)
+        else:
             self._app.tell(f"unloading {row.name}…")
             jobs.run(
                 lambda: self._control.unload(row.name, False),
@@ -46,12 +49,15 @@ class Acting:
 
     def pin(self, row: SlotInfo | None) -> None:
         """Pin a model, or let go of a pinned one."""
-        if row is not None:
+        if row is None:
+            self._app.tell(_NO_MODEL)
+        else:
             jobs.run(lambda: self._control.pin(row.name, not row.pinned), self._app.tell, self._fail)
 
     def cancel(self, row: RequestInfo | None) -> None:
         """Ask, and cancel a request."""
         if row is None:
+            self._app.tell("no request is there to be cancelled")
             return
         about = line(f" {clean(row.model)}, {figures.count(row.tokens)} tokens so far; its client gets an error")
         self._ask(f"Cancel {clean(row.id)}?", (about,), lambda: self._cancel(row.id))
@@ -92,7 +98,10 @@ class Acting:
         if error.meaning.exit is not Exit.REFUSED:
             self._fail(error)
             return
-        lines = (line(f" {clean(error.body.message)}", Role.WARN), line(" its requests would end with an error"))
+        self._app.tell("")
+        work = row.running + row.queued
+        ends = (line(f" {work} of its requests would end with an error"),) if work else ()
+        lines = (line(f" {clean(error.body.message)}", Role.WARN), *ends)
         self._ask(f"Unload {clean(row.name)} all the same?", lines, lambda: self._force(row.name))
 
     def _force(self, model: str) -> None:

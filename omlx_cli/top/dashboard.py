@@ -234,7 +234,7 @@ class TopApp(App[int]):
         """Show what the keys do."""
         from omlx_cli.top.screens.sheet import Sheet
 
-        self.push_screen(Sheet("Keys", lambda _, cells: keys.help_lines(), self.moment()))
+        self.push_screen(Sheet("Keys", lambda _, cells: keys.help_lines(cells), self.moment()))
 
     def action_memory(self) -> None:
         """Show the terms of memory."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from omlx_cli.contract.api import RequestInfo
-from omlx_cli.contract.misses import MissInfo
 from omlx_cli.contract.units import format_bytes, format_duration
 from omlx_cli.top import figures, gauges, header, requests
 from omlx_cli.top.history import Course
@@ -21,7 +21,7 @@ def request(request_id: str, moment: Moment, cells: int) -> tuple[Line, ...]:
     if course is None:
         return (line(f" request {clean(request_id)} is not known here", Role.WARN),)
     row = next((row for row in moment.snapshot.requests if row.id == request_id), course.row)
-    lines = (*_facts(row, course, moment), (), *_prompt(row, cells), *_miss(row.miss, cells), (), *_timeline(course))
+    lines = (*_facts(row, course, moment), (), *_prompt(row, cells), *_miss(row, cells), (), *_timeline(course))
     return tuple(fit(found, cells) for found in lines)
 
 
@@ -63,17 +63,23 @@ def _prompt(row: RequestInfo, cells: int) -> tuple[Line, ...]:
     )
 
 
-def _miss(miss: MissInfo | None, cells: int) -> tuple[Line, ...]:
-    """Return why no more was reused, and what to do about it; nothing where that is not known."""
-    if miss is None:
-        return ()
-    room = max(20, cells - _LABEL)
-    more = [part for told in (miss.detail, miss.advice) for part in wrapped(line(clean(told)), room, 8)]
+def _miss(row: RequestInfo, cells: int) -> tuple[Line, ...]:
+    """Return why no more was reused, and what to do about it; nothing before the cache was asked."""
+    if row.miss is None:
+        return (_field("missed", Span("nothing that is known", Role.DIM)),) if row.prefilled_tokens else ()
+    miss, room = row.miss, max(20, cells - _LABEL)
     role = Role.WARN if miss.cause.is_miss else Role.PLAIN
     return (
         _field("missed", Span(miss.cause.value, role), Span(f"  after {miss.at_tokens:,} tokens", Role.DIM)),
-        *(_field("", *part) for part in more),
+        *_told("", miss.detail, room),
+        *_told("what to do", miss.advice, room),
     )
+
+
+def _told(name: str, text: str, room: int) -> Iterator[Line]:
+    """Yield words from outside in as many lines as they need, the first with a name."""
+    for number, part in enumerate(wrapped(line(clean(text)), room, 8) if text else ()):
+        yield _field("" if number else name, *part)
 
 
 _ORIGINS = ("reused from RAM (hot)", "reused from SSD (cold)", "recomputed")
@@ -85,7 +91,7 @@ def _timeline(course: Course) -> tuple[Line, ...]:
     for step in sorted(course.steps):
         since = f"+{figures.seconds(step.at_s - course.born_s) if step.at_s > course.born_s else '0'}"
         clock = datetime.fromtimestamp(step.at_s).strftime("%H:%M:%S.%f")[:-4]
-        took = f"(+{figures.seconds(step.at_s - before_s)})" if step.at_s > before_s else ""
+        took = f"(+{figures.seconds(step.at_s - before_s)})" if step.at_s > before_s > course.born_s else ""
         lines.append(
             (Span(f" {clock}", Role.DIM), Span(f"{since:>9}  "), Span(clean(step.what)), Span(f"  {took}", Role.DIM))
         )
@@ -140,7 +146,7 @@ def model(name: str, moment: Moment, cells: int) -> tuple[Line, ...]:
         _field("state", Span(row.state.value), Span(f"  {models.trouble(row, moment)}", Role.BAD)),
         _field("memory", Span(format_bytes(row.size_bytes))),
         _field("pinned", Span("yes" if row.pinned else "no")),
-        _field("goes in", Span(models.ttl(row, moment))),
+        _field("goes", Span(models.goes(row, moment))),
         _field("process", Span(f"{row.pid or figures.NONE}, crashed {row.crashes} times")),
         _field("requests", Span(f"{row.running} running, {row.queued} queued")),
         _field(
@@ -151,8 +157,10 @@ def model(name: str, moment: Moment, cells: int) -> tuple[Line, ...]:
         lines += [(), *_reuse(found.requested_tokens, found.reused_hot_tokens, found.reused_cold_tokens,
                               found.recomputed_tokens, cells)]  # fmt: skip
         lines += [_field("saved", Span(format_duration(float(round(found.saved_s)))))]
+        ends = sorted(found.misses.items(), key=lambda end: -end[1])
         lines += [
-            _field("missed", Span(f"{count:,} requests: {clean(reason)}")) for reason, count in found.misses.items()
+            _field("" if number else "reuse ended", Span(f"{count:>6,} times  {clean(reason)}"))
+            for number, (reason, count) in enumerate(ends)
         ]
         lines += [_field("", Span(clean(found.why_off), Role.WARN))] if not found.enabled else []
     return tuple(fit(line_, cells) for line_ in lines)

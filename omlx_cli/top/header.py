@@ -38,7 +38,7 @@ def _daemon(moment: Moment) -> tuple[Line, ...]:
         line(f"up {format_duration(float(int(daemon.uptime_s)))}"),
         address,
         line(f"pid {daemon.pid}", Role.DIM),
-        line(f"{figures.count(moment.snapshot.requests_total)} requests since its start", Role.DIM),
+        line(f"{figures.count(moment.snapshot.requests_total)} requests in all", Role.DIM),
     )
 
 
@@ -53,9 +53,16 @@ def _load(moment: Moment, cells: int) -> Line:
     room = max(_MIN_GAUGE, min(_MAX_GAUGE, _MIN_GAUGE + cells - needed - _SPARK - 2))
     gauge = gauges.bar(share, room, gauges.LEVEL_ROLES[level(moment)])
     whole = (Span(_MEMORY, Role.DIM, "app.memory"), *gauge, Span(" "), *memory)
+    decode, prefill = pace
+    return fitting((whole, work, _with_spark(decode, (whole, work, *pace), moment, cells), prefill), cells)
+
+
+def _with_spark(decode: Line, parts: tuple[Line, ...], moment: Moment, cells: int) -> Line:
+    """Return the pace of decoding with its last minute, where anything was and all `parts` leave room for it."""
     history = moment.history.series("decode_tokens_per_s")
-    spark = gauges.spark(history, _SPARK, Role.GOOD, _SPARK_S) if any(history[-_SPARK_S:]) else ()
-    return fitting((whole, work, *pace, spark), cells)
+    if not any(history[-_SPARK_S:]) or width(joined(parts)) + 1 + _SPARK > cells:
+        return decode
+    return (*decode, Span(" "), *gauges.spark(history, _SPARK, Role.GOOD, _SPARK_S))
 
 
 def pressure(moment: Moment) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from omlx_cli.top.spans import Line, Role, Span, fitting, line
+from omlx_cli.top.spans import Line, Role, Span, fit, fitting, line
 
 
 class Key(NamedTuple):
@@ -23,7 +23,7 @@ class Key(NamedTuple):
     @property
     def title(self) -> str:
         """What it does, in a word or two."""
-        return (self.label or self.action.partition("(")[0]).capitalize()
+        return (self.label or _TITLES.get(self.action, self.action)).capitalize()
 
 
 DOWN_KEYS = (
@@ -41,11 +41,11 @@ KEYS = (
     Key("x", "prune", "prune", "prune the cache: first a preview, then a question"),
     Key("space", "pause", "pause", "hold the screen still, or go on"),
     Key("slash", "filter", "filter", "filter the panel: rows that hold these words"),
-    Key("s", "sort", "sort", "sort by the next column; a click on a title does so too"),
+    Key("s", "sort", "sort", "sort by the next column, as a click on a title does"),
     Key("r", "reverse", "", "turn the order round"),
-    Key("f", "classes", "events", "narrow the events to a class: trouble, models, cache, requests"),
+    Key("f", "classes", "events", "narrow the events: trouble, models, cache, requests"),
     Key("m", "memory", "memory", "show the terms behind the memory gauge"),
-    Key("t", "theme", "theme", "change the theme: night, day, then what Textual brings"),
+    Key("t", "theme", "theme", "change the theme: night, day, and those of Textual"),
     Key("1", "panel('models')", "", "go to the models"),
     Key("2", "panel('requests')", "", "go to the requests"),
     Key("3", "panel('tiers')", "", "go to the cache"),
@@ -59,6 +59,12 @@ _MORE = (
     ("enter", "show the row at the cursor in detail"),
     ("esc", "close what is open, or clear the filter"),
 )
+_TITLES = {
+    "panel('models')": "go to models",
+    "panel('requests')": "go to requests",
+    "panel('tiers')": "go to cache",
+    "panel('log')": "go to events",
+}
 _NAMES = {"question_mark": "?", "slash": "/", "ctrl+p": "^p"}
 
 
@@ -73,15 +79,16 @@ def hints(cells: int, is_down: bool) -> Line:
     return (Span(" "), *fitting(parts, cells - 2))
 
 
-def help_lines() -> tuple[Line, ...]:
+def help_lines(cells: int) -> tuple[Line, ...]:
     """Return the page of help."""
     keys = [(key.name, key.help) for key in KEYS]
-    rows = [(Span(f" {key:>15}  ", Role.KEY), Span(text)) for key, text in (*keys, *_MORE)]
+    rows = [(Span(f" {key:>14}  ", Role.KEY), Span(text)) for key, text in (*keys, *_MORE)]
     legend = (
         (),
         line(" Bars of prompts", Role.TITLE),
         (Span(" █ reused from RAM (hot)", Role.HOT), Span("   ▓ reused from SSD (cold)", Role.COLD)),
         (Span(" ▒ computed", Role.NEW), Span("   · still to come", Role.DIM)),
-        line(" Rates are of now, hit rates and sums since the daemon's start; sparklines show 5 minutes.", Role.DIM),
+        line(" Rates are of now, hit rates and sums since the daemon's start.", Role.DIM),
+        line(" Sparklines show 5 minutes, that of the header one.", Role.DIM),
     )
-    return (*rows, *legend)
+    return tuple(fit(found, cells) for found in (*rows, *legend))

@@ -47,6 +47,14 @@ def ttl(row: SlotInfo, moment: Moment) -> str:
     return figures.countdown(row.ttl_s) if row.ttl_s is not None else figures.NONE
 
 
+def goes(row: SlotInfo, moment: Moment) -> str:
+    """Return in words when a model goes by itself."""
+    when = ttl(row, moment)
+    if when in ("never", figures.NONE):
+        return when
+    return f"in {when}" if row.expires_at else f"{when} after its last request"
+
+
 def trouble(row: SlotInfo, moment: Moment) -> str:
     """Return in one line what is wrong with a model, or empty."""
     if row.waits:
@@ -96,6 +104,20 @@ def _state_value(row: SlotInfo, _: Moment) -> Sortable:
     return (tuple(_LOOKS).index(row.state), row.name)
 
 
+def _note(row: SlotInfo, moment: Moment, _: int) -> Line:
+    """Return what is wrong with a model, or what its cache did for it."""
+    if told := trouble(row, moment):
+        return line(told, Role.BAD if row.error else Role.WARN)
+    found = cached(row, moment)
+    if found is None:
+        return ()
+    if not found.enabled:
+        return line(clean(found.why_off), Role.WARN)
+    reused = figures.count(found.reused_hot_tokens + found.reused_cold_tokens)
+    saved = f", {figures.seconds(found.saved_s)} saved" if found.saved_s else ""
+    return line(f"{reused} of {figures.count(found.requested_tokens)} tokens reused{saved}", Role.DIM)
+
+
 def _ttl_value(row: SlotInfo, moment: Moment) -> Sortable:
     left_s = moment.left_s(row.expires_at)
     return (left_s if left_s is not None and not row.pinned else float("inf"), row.name)
@@ -123,6 +145,8 @@ TABLE: Table[SlotInfo] = Table(
             "hit", "HIT", 4, lambda row, at, _: line(figures.percent(hit_rate(row, at))),
             lambda row, at: (hit_rate(row, at) or 0.0, row.name), 8, right=True,
         ),
+        Column("note", "NOTE", 44, _note, lambda row, at: (not trouble(row, at), row.name), 12, grows_to=100,
+               wants=lambda row: cell_len(row.error)),
     ),
     name=lambda row: row.name,
     words=lambda row: f"{row.name} {row.state.value} {'pinned' if row.pinned else ''}",

@@ -38,6 +38,7 @@ class Span(NamedTuple):
 Line = tuple[Span, ...]
 
 GAP = Span("  ")
+GAP_CELLS = len(GAP.text)
 
 
 def clean(text: str) -> str:

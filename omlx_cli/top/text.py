@@ -23,9 +23,7 @@ Row = TypeVar("Row")
 
 def render(snapshot: Snapshot, cells: int = CELLS) -> str:
     """Return every panel, one below the other, in lines of at most `cells` cells, each ended."""
-    history = History()
-    history.take(snapshot)
-    moment = Moment.after(snapshot, history, 0.0)
+    moment = Moment.after(snapshot, History(), 0.0)
     panels = (
         list(header(moment, cells)),
         _table(models.TABLE, snapshot.models, moment, cells),

@@ -7,7 +7,7 @@ from omlx_cli.contract.units import format_bytes
 from omlx_cli.top import figures, gauges
 from omlx_cli.top.history import SPAN_S
 from omlx_cli.top.moment import Moment
-from omlx_cli.top.spans import Line, Role, Span, clean, fit, fitting, joined, line, width
+from omlx_cli.top.spans import GAP_CELLS, Line, Role, Span, clean, fit, fitting, joined, line, width
 
 _ROLES = {"hot": Role.HOT, "cold": Role.COLD}
 _PLACES = {"hot": "RAM", "cold": "SSD"}
@@ -79,11 +79,12 @@ def _saved(moment: Moment, cells: int) -> Line:
     reused = sum(tier.reused_tokens for tier in cache.tiers)
     parts = (
         line(f"{figures.count(reused)} of {figures.count(cache.requested_tokens)} tokens", Role.GOOD),
-        line(figures.seconds(cache.saved_s), Role.GOOD),
+        line(figures.seconds(cache.saved_s), Role.GOOD) if cache.saved_s else (),
         line(f"{figures.count(cache.recomputed_tokens)} recomputed", Role.NEW),
-        _spark("reused_tokens", moment, min(_SPARK * 2, cells - _LABEL - 34), Role.GOOD),
     )
-    return (_label("saved"), *fitting(parts, cells - _LABEL - 2))
+    room = cells - _LABEL - 2
+    spark = _spark("reused_tokens", moment, min(_SPARK * 2, room - width(joined(parts)) - GAP_CELLS), Role.GOOD)
+    return (_label("saved"), *fitting((*parts, spark), room))
 
 
 def _rates(moment: Moment, cells: int) -> tuple[Line, ...]:
@@ -121,9 +122,9 @@ def _total(text: str, cells: int) -> Line:
 
 
 def _spark(series: str, moment: Moment, room: int, role: Role) -> Line:
-    if room < _MIN_SPARK:
-        return ()
-    return gauges.spark(moment.history.series(series), room, role, SPAN_S)
+    """Return what was, or nothing where there is no room or nothing was seen, as in a picture printed once."""
+    values = moment.history.series(series)
+    return gauges.spark(values, room, role, SPAN_S) if values and room >= _MIN_SPARK else ()
 
 
 def _budget(moment: Moment, cells: int) -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 
@@ -9,7 +10,7 @@ from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.top.dashboard import TopApp
 from tests.top import screen
 from tests.top.driving import asked, drive, press
-from tests.top.scripted import Recorder, Script
+from tests.top.scripted import SNAPSHOT, Recorder, Script
 
 
 def test_pinning_and_unloading_what_the_cursor_is_on() -> None:
@@ -30,6 +31,19 @@ def test_a_refused_unload_is_asked_about_and_forced() -> None:
         await screen.see(pilot, "it is pinned", "all the same?")
         await press(pilot, "y")
         assert (await asked(pilot, recorder, 2))[-1] == ("unload", "qwen3-coder-30b-4bit", True)
+
+    drive(look, control=Recorder(OmlxError(Code.PINNED, "it is pinned", "omlx unpin  lets go of it")))
+
+
+def test_a_refused_unload_that_is_let_be_is_over() -> None:
+    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
+        await press(pilot, "u")
+        await asked(pilot, recorder)
+        await screen.see(pilot, "5 of its requests would end with an error")
+        await press(pilot, "n")
+        shown = await screen.see(pilot, "? help")
+        assert "unloading" not in shown
+        assert len(recorder.asked) == 1
 
     drive(look, control=Recorder(OmlxError(Code.PINNED, "it is pinned", "omlx unpin  lets go of it")))
 
@@ -98,6 +112,18 @@ def test_cancelling_asks_first() -> None:
         assert await asked(pilot, recorder) == [("cancel", "req_3f1c5a0e7d0c")]
 
     drive(look)
+
+
+@pytest.mark.parametrize(
+    ("key", "told"), [("u", "no model is in memory"), ("p", "no model is in memory"), ("c", "no request is there")]
+)
+def test_a_key_with_nothing_at_the_cursor_says_so(key: str, told: str) -> None:
+    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
+        await press(pilot, key)
+        assert told in (await screen.see(pilot, told)).splitlines()[-1]
+        assert recorder.asked == []
+
+    drive(look, msgspec.structs.replace(SNAPSHOT, models=(), requests=()), control=Recorder())
 
 
 def test_pruning_previews_asks_and_only_then_removes() -> None:

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 
 from omlx_cli.contract.api import RequestInfo
 from omlx_cli.contract.live import Change, Happening, HappeningKind
+from omlx_cli.top import keys
 from omlx_cli.top.dashboard import TopApp
 from omlx_cli.top.feed import Down
 from omlx_cli.top.taste import Taste
@@ -199,6 +200,29 @@ def test_the_log_is_narrowed_and_scrolled() -> None:
     drive(look)
 
 
+def test_a_log_that_has_nothing_of_a_class_does_not_say_that_nothing_happened() -> None:
+    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
+        shown = await press(pilot, "f")
+        assert "only trouble" in shown
+        assert "nothing like that has happened yet" in shown
+
+    drive(look, msgspec.structs.replace(SNAPSHOT, happenings=SNAPSHOT.happenings[:1]))
+
+
+def test_no_line_of_help_is_cut_at_80_columns() -> None:
+    async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
+        await press(pilot, "question_mark")
+        await screen.see(pilot, "esc closes")
+        seen = ""
+        for _ in range(8):
+            seen += screen.text(pilot)
+            await press(pilot, *["down"] * 4)
+        for found in keys.KEYS:
+            assert found.help in seen
+
+    drive(look, msgspec.structs.replace(SNAPSHOT, models=(), requests=()), size=(80, 24))
+
+
 def test_pausing_holds_the_screen_and_loses_nothing() -> None:
     async def look(pilot: Pilot[int], script: Script, recorder: Recorder) -> None:
         await press(pilot, "space")
@@ -222,7 +246,7 @@ def test_the_palette_finds_every_command() -> None:
         app = pilot.app
         assert isinstance(app, TopApp)
         titles = [command.title for command in app.get_system_commands(app.screen)]
-        assert "Prune (x)" in titles
+        assert {"Prune (x)", "Go to models (1)", "Go to events (4)"} <= set(titles)
         assert len(titles) == len(set(titles))
         for command in app.get_system_commands(app.screen):
             assert command.help

@@ -15,6 +15,7 @@ from omlx_cli.top.history import History
 from omlx_cli.top.moment import Moment
 from omlx_cli.top.spans import Line, Role, text, width
 from omlx_cli.top.table import Row, Sorting, Table
+from omlx_cli.top.text import render
 from tests.top.scripted import CACHE, GB, MEMORY, MODELS, REQUESTS, SNAPSHOT, at
 
 
@@ -51,6 +52,7 @@ def test_a_busy_model() -> None:
     assert cells(models.TABLE, MODELS[0], moment()) == {
         "name": "qwen3-coder-30b-4bit", "state": "● busy", "size": "18.4 GB", "pin": "yes", "ttl": "never",
         "work": "3+2", "prefill": "1,804", "decode": "143", "hit": "80%",
+        "note": "1.6M of 2.0M tokens reused, 11m40s saved",
     }  # fmt: skip
 
 
@@ -75,11 +77,27 @@ def test_a_loading_model_shows_how_far_it_is_and_whether_it_waits() -> None:
     assert models.trouble(waiting, moment()) == "waits for memory: qwen3 is busy"
 
 
+def test_when_a_model_goes_is_told_in_words() -> None:
+    assert models.goes(MODELS[0], moment()) == "never"
+    assert models.goes(MODELS[1], moment()) == "in 4m12s"
+    assert models.goes(msgspec.structs.replace(MODELS[0], pinned=False, ttl_s=600.0), moment()) == (
+        "10m after its last request"
+    )
+    assert models.goes(MODELS[3], moment()) == "-"
+
+
 def test_a_crashed_model_says_how_often_why_and_when_again() -> None:
     assert cells(models.TABLE, MODELS[3], moment())["state"] == "× crashed 2×"
     assert models.trouble(MODELS[3], moment()) == "the worker was killed: out of memory; may start again in 30s"
     assert models.trouble(MODELS[3], moment(after_s=31)) == "the worker was killed: out of memory"
     assert models.trouble(MODELS[1], moment()) == ""
+    assert cells(models.TABLE, MODELS[3], moment())["note"] == models.trouble(MODELS[3], moment())
+
+
+def test_a_model_whose_prompts_are_not_cached_says_why() -> None:
+    off = msgspec.structs.replace(CACHE.models[0], enabled=False, why_off="its state cannot be cut")
+    now = changed(cache=msgspec.structs.replace(CACHE, models=(off,)))
+    assert cells(models.TABLE, MODELS[0], now)["note"] == "its state cannot be cut"
 
 
 @pytest.mark.parametrize("state", list(SlotState))
@@ -189,7 +207,7 @@ def test_names_are_whole_before_anything_else_grows() -> None:
 def test_the_header_tells_of_the_daemon_and_its_load() -> None:
     first, second = (text(found) for found in header.header(moment(), 160))
     assert first.split(" · ") == [
-        " omlx 1.2.3", "ready", "up 3h12m", "127.0.0.1:8000", "pid 4242", "1,204 requests since its start".ljust(len(
+        " omlx 1.2.3", "ready", "up 3h12m", "127.0.0.1:8000", "pid 4242", "1,204 requests in all".ljust(len(
             first.split(" · ")[-1]))]  # fmt: skip
     assert "84% yellow 21.0 GB of 25.0 GB" in second
     assert "3 running, 2 queued" in second
@@ -228,6 +246,28 @@ def test_the_tiers_show_size_share_and_savings() -> None:
     assert lines[5].startswith(" today ━╸────────── 12.0 GB of 100 GB written  3 queued (21.0 MB)")
     assert lines[6].startswith(" disk  210 GB free  20.0 GB stay free")
     assert len(tiers.tiers(moment(), 140, 4)) == 4
+
+
+@pytest.mark.parametrize("cells_wide", [58, 78, 100])
+def test_what_was_saved_has_a_sparkline_wherever_its_words_leave_room(cells_wide: int) -> None:
+    early = LiveCache(tiers=CACHE.tiers[:1], requested_tokens=1_300_000, recomputed_tokens=100_000)
+    for cache in (CACHE, early, LiveCache(tiers=CACHE.tiers)):
+        saved = text(tiers.tiers(changed(cache=cache), cells_wide, 9)[len(cache.tiers)]).rstrip()
+        assert saved.startswith(" saved")
+        assert ("recomputed  ··" in saved) == (cells_wide - len(saved.partition("  ··")[0]) - 3 >= 8), saved
+
+
+def test_time_that_was_not_saved_is_not_told() -> None:
+    saved = text(tiers.tiers(changed(cache=LiveCache()), 78, 9)[0])
+    assert saved.startswith(" saved 0 of 0 tokens  0 recomputed")
+
+
+def test_a_picture_printed_once_has_no_sparklines() -> None:
+    printed = render(SNAPSHOT)
+    assert "▁" not in printed
+    assert "·····" not in printed.partition("ID ")[0]
+    for fact in ("118 MB/s  14.0 GB in all", "12.0 GB of 100 GB written", "finished    req_77"):
+        assert fact in printed
 
 
 def test_hit_rates_are_weighted_by_tokens() -> None:
@@ -294,8 +334,12 @@ def test_the_detail_of_a_request_says_why_no_more_was_reused() -> None:
     shown = [text(found).rstrip() for found in detail.request(row.id, changed(requests=(row,)), 80)]
     at = next(number for number, found in enumerate(shown) if found.startswith(" missed"))
     assert shown[at : at + 2] == [" missed       counter  after 1,234 tokens", "              a date or time"]
-    assert " ".join(" ".join(shown[at + 2 : at + 5]).split()) == miss.advice.strip()
-    assert not any(found.startswith(" missed") for found in map(text, detail.request(REQUESTS[0].id, moment(), 80)))
+    assert " ".join(" ".join(shown[at + 2 : at + 5]).split()) == f"what to do {miss.advice.strip()}"
+    assert shown[at + 5] == ""
+    known = [text(found).rstrip() for found in detail.request(REQUESTS[0].id, moment(), 80)]
+    assert " missed       nothing that is known" in known
+    waiting = [text(found) for found in detail.request(REQUESTS[2].id, moment(), 80)]
+    assert not any(found.startswith(" missed") for found in waiting)
 
 
 def test_the_detail_of_a_request_that_has_ended() -> None:
@@ -323,7 +367,15 @@ def test_the_terms_of_memory() -> None:
 
 def test_the_detail_of_a_model() -> None:
     shown = "\n".join(text(found) for found in detail.model(MODELS[0].name, moment(), 90))
-    for fact in ("2,000,000 tokens", "hot 1.1M", "cold 500k", "recomputed 400k", "3 requests: new", "11m40s"):
+    for fact in (
+        "2,000,000 tokens",
+        "hot 1.1M",
+        "cold 500k",
+        "recomputed 400k",
+        "3 times  new",
+        "11m40s",
+        "goes         never",
+    ):
         assert fact in shown
     assert "not in memory" in text(detail.model("none", moment(), 90)[0])
     assert "out of memory" in "\n".join(text(found) for found in detail.model("smollm2", moment(), 90))

@@ -98,7 +98,7 @@ def test_what_it_shows_is_what_json_says(home: Home) -> None:
     for number in (1, 1):
         Client(home.base_url, number, 8).join(timeout=100)
     with watched(home) as watch, terminal("top", environment=home.environment, size=(200, 50)) as screen:
-        screen.see("● live", "2 requests since its start")
+        screen.see("● live", "2 requests in all")
         wait_until(lambda: still(snapshot(home)) in [still(known) for known in watch.states])
         seen_before = len(watch.states) - 1
         wait_until(

@@ -48,7 +48,7 @@ class LogPane(Lines, can_focus=True):
         end = self._end()
         seen = self._found[max(0, end - room) : end]
         cells = self.size.width
-        nothing = (line(" nothing has happened yet", Role.DIM),)
+        nothing = (line(f" {'nothing like that' if self._log else 'nothing'} has happened yet", Role.DIM),)
         self.show(tuple(entry(one, cells) for one in seen) or nothing, height=max(1, len(self._found)))
         self.entitle(self._heading(end))
 
