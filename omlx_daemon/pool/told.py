@@ -51,7 +51,7 @@ def ended(journal: Journal, request: str, model: str, terminal: Terminal | None)
     """Tell how a request ended; None where its client left before it did."""
     match terminal:
         case Finished(usage=usage):
-            journal.note(HappeningKind.FINISHED, f"{model}: {_sums(usage)}", model=model, request=request)
+            journal.note(HappeningKind.FINISHED, f"{_sums(usage)} ({model})", model=model, request=request)
         case Failed(error=error) if error.code in _REFUSALS:
             refused(journal, request, model, error)
         case Failed(error=error) if error.code is not Code.CANCELLED:

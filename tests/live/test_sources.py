@@ -36,7 +36,7 @@ def failed(code: Code) -> Failed:
                 reason=FinishReason.STOP,
                 usage=Usage(prompt_tokens=900, completion_tokens=7, cached_hot_tokens=256, cached_cold_tokens=512),
             ),
-            HappeningKind.FINISHED, "m: 900 in (256 from RAM, 512 from SSD), 7 out",
+            HappeningKind.FINISHED, "900 in (256 from RAM, 512 from SSD), 7 out (m)",
         ),
         (failed(Code.GENERATION_FAILED), HappeningKind.FAILED, "m: because"),
         (failed(Code.TIMEOUT), HappeningKind.FAILED, "m: because"),
