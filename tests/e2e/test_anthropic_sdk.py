@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from anthropic.types import Message, MessageParam
 
 from tests.e2e.conftest import Home, make_home
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.model
 ASK: list[MessageParam] = [{"role": "user", "content": "Why is the sky blue?"}]
@@ -55,6 +58,13 @@ def text(message: Message) -> str:
 def prompt_tokens(message: Message) -> int:
     usage = message.usage
     return usage.input_tokens + (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+
+
+def requested_tokens(sdk: anthropic.Anthropic) -> int:
+    """Return how many tokens all prompts had, as the metrics tell."""
+    with urllib.request.urlopen(f"{str(sdk.base_url).rstrip('/')}/metrics", timeout=60) as reply:
+        told = re.findall(r"^omlx_cache_requested_tokens_total\{.*\} (\d+)$", reply.read().decode(), re.MULTILINE)
+    return sum(map(int, told))
 
 
 def test_a_streamed_message_is_the_whole_one(client: anthropic.Anthropic) -> None:
@@ -135,6 +145,7 @@ def test_models(client: anthropic.Anthropic) -> None:
 
 
 def test_counts_are_told_in_the_clients_measure(scaled: anthropic.Anthropic) -> None:
+    before = requested_tokens(scaled)
     raw = scaled.messages.with_raw_response.create(
         model="claude-haiku-4-5", max_tokens=8, messages=ASK, extra_body=GREEDY
     )
@@ -144,6 +155,7 @@ def test_counts_are_told_in_the_clients_measure(scaled: anthropic.Anthropic) -> 
     expected = -(-true_tokens * WINDOW_TOKENS // CONTEXT_TOKENS)
     assert prompt_tokens(message) == expected
     assert message.usage.output_tokens == -(-8 * WINDOW_TOKENS // CONTEXT_TOKENS)
+    wait_until(lambda: requested_tokens(scaled) == before + true_tokens)
     counted = scaled.messages.count_tokens(model="claude-haiku-4-5", messages=ASK)
     assert counted.input_tokens == expected
     assert true_tokens < CONTEXT_TOKENS < expected
