@@ -45,7 +45,7 @@ class Systemctl:
 
     def show(self, unit: str) -> dict[str, str]:
         """Return the properties of a unit that matter here."""
-        names = "LoadState,ActiveState,MainPID,Result,ExecMainCode,ExecMainStatus,UnitFileState,NeedDaemonReload"
+        names = "LoadState,ActiveState,SubState,MainPID,ExecMainCode,ExecMainStatus,UnitFileState,NeedDaemonReload"
         answer = self.run("show", f"--property={names}", unit)
         if answer.code:
             raise Unavailable(f"systemctl show: {answer}")

@@ -17,6 +17,7 @@ from omlx_cli.service.units import LISTENER, SERVICE, InstalledUnit
 
 _SIGNALLED = ("2", "3")
 """`ExecMainCode` of a process that a signal ended."""
+_WAITS = "auto-restart"
 _UNMASK = f"systemctl --user unmask {SERVICE}"
 LINGER_HINT = "loginctl enable-linger  keeps it running when you log out"
 
@@ -174,7 +175,9 @@ class SystemdService:
     def _ended(self, shown: dict[str, str] | None = None) -> Ended | None:
         """Return how the daemon ended last; None where it runs, or has not run."""
         shown = shown or self._systemctl.show(SERVICE)
-        if shown["ActiveState"] in ("active", "activating", "deactivating") or shown["ExecMainCode"] in ("", "0"):
+        # While it waits for its next start it is called activating, and yet it has ended.
+        runs = shown["ActiveState"] in ("active", "activating", "deactivating") and shown["SubState"] != _WAITS
+        if runs or shown["ExecMainCode"] in ("", "0"):
             return None
         status = shown["ExecMainStatus"]
         if shown["ExecMainCode"] in _SIGNALLED:

@@ -26,6 +26,11 @@ class Listener:
         self.state = "inactive"
         self.sockets: list[socket.socket] = []
 
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Return ActiveState and SubState."""
+        return self.state, {"active": "listening", "inactive": "dead"}.get(self.state, self.state)
+
     def open(self) -> None:
         """Listen. Raises OSError."""
         host, _, port = self.unit.one("Socket.ListenStream").rpartition(":")
@@ -157,8 +162,9 @@ class Systemd:
         raise Reply(0 if state == "enabled" else 1, out=f"{state}\n")
 
     async def _is_active(self, _: set[str], name: str) -> None:
-        state = self._listener(name).state if name.endswith(".socket") else self._service(name).state
-        raise Reply(0 if state == "active" else 3, out=f"{state}\n")
+        part = self._listener(name) if name.endswith(".socket") else self._service(name)
+        active, _sub = part.shown
+        raise Reply(0 if active == "active" else 3, out=f"{active}\n")
 
     async def _show(self, options: set[str], name: str) -> None:
         shown = self._properties(name)
@@ -166,14 +172,16 @@ class Systemd:
         raise Reply(0, out="".join(f"{key}={shown[key]}\n" for key in (wanted[0] if wanted else shown)))
 
     def _properties(self, name: str) -> dict[str, str]:
-        found = dict.fromkeys(("Result", "UnitFileState"), "")
+        found = dict.fromkeys(("Result", "UnitFileState"), "") | {"SubState": "dead"}
         found |= {"MainPID": "0", "ExecMainCode": "0", "ExecMainStatus": "0", "NeedDaemonReload": "no"}
         try:
             part = self._listener(name) if name.endswith(".socket") else self._service(name)
         except Reply:
             state = "masked" if self._is_masked(name) else "not-found"
             return found | {"LoadState": state, "ActiveState": "inactive", "UnitFileState": self._file_state(name)}
-        found |= {"LoadState": "loaded", "ActiveState": part.state, "UnitFileState": self._file_state(name)}
+        active, sub = part.shown
+        found |= {"LoadState": "loaded", "ActiveState": active, "SubState": sub}
+        found["UnitFileState"] = self._file_state(name)
         path = self._units / name
         if not path.exists() or path.read_bytes() != part.unit.data:
             found["NeedDaemonReload"] = "yes"

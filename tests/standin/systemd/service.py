@@ -35,6 +35,14 @@ class Service:
         self._timer: asyncio.TimerHandle | None = None
         self._line: socket.socket | None = None
         self._stopping = False
+        self._restarts = False
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Return ActiveState and SubState; one that failed and waits for its next start counts as being started."""
+        if self._restarts:
+            return "activating", "auto-restart"
+        return self.state, {"active": "running", "inactive": "dead"}.get(self.state, self.state)
 
     @property
     def pid(self) -> int:
@@ -177,12 +185,14 @@ class Service:
         hopeless = self.unit.one("Service.RestartPreventExitStatus").split()
         if self.unit.one("Service.Restart") == "on-failure" and str(code) not in hopeless:
             self._after(self.unit.number("Service.RestartSec", 0.1), lambda: self._begin(self._listeners))
+            self._restarts = True
 
     def _after(self, seconds: float, act: Callable[[], None]) -> None:
         self._cancel_timer()
         self._timer = asyncio.get_running_loop().call_later(seconds, act)
 
     def _cancel_timer(self) -> None:
+        self._restarts = False
         if self._timer:
             self._timer.cancel()
             self._timer = None
