@@ -58,8 +58,10 @@ OPENAI_ERRORS = {
         404: "No such model or route",
         413: "The body is too large",
         415: "The body is not application/json",
+        499: "Somebody cancelled it",
         500: "The generation failed",
         503: "Busy or stopping; see Retry-After",
+        504: "The request's deadline has passed",
         507: "The model does not fit in memory",
     }.items()
 }

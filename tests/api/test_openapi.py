@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 
 from omlx_cli.contract import routes
+from omlx_cli.contract.errors import MEANINGS, Code
 from omlx_cli.contract.settings import ServerSettings
 from omlx_daemon.api.openai.schema import ChatCompletionBody, CompletionBody
 from tests.api.serving import Served, serving
@@ -67,6 +68,18 @@ def test_every_route_is_in_it(served: Served) -> None:
     unbuilt = {routes.EMBEDDINGS, routes.RERANK, routes.RERANK_PLAIN}
     paths = served.ask("GET", "/openapi.json").json["paths"]
     assert {path.partition("/{")[0] for path in paths} == named - unbuilt
+
+
+def test_every_way_for_a_generation_to_fail_is_in_it(served: Served) -> None:
+    failures = {
+        *(Code.INVALID_REQUEST, Code.MODEL_NOT_FOUND, Code.CONTEXT_LENGTH_EXCEEDED, Code.UNSUPPORTED_MODEL),
+        *(Code.INSUFFICIENT_MEMORY, Code.MEMORY_BUSY, Code.QUEUE_FULL, Code.SHUTTING_DOWN, Code.LOAD_FAILED),
+        *(Code.WORKER_CRASHED, Code.WORKER_STUCK, Code.GENERATION_FAILED, Code.CANCELLED, Code.TIMEOUT, Code.INTERNAL),
+    }
+    paths = served.ask("GET", "/openapi.json").json["paths"]
+    for path in (routes.CHAT_COMPLETIONS, routes.COMPLETIONS, routes.RESPONSES):
+        told = paths[path]["post"]["responses"].keys()
+        assert {str(MEANINGS[code].http_status) for code in failures} <= told
 
 
 def operations(served: Served) -> int:
