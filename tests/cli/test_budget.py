@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from omlx_cli import keys
 from omlx_cli.contract import routes, sockets
 from omlx_cli.contract.api import (
     Done,
@@ -21,6 +22,8 @@ from omlx_cli.contract.api import (
     SlotState,
 )
 from omlx_cli.contract.errors import Code
+from omlx_cli.contract.explain import ExplainReply
+from omlx_cli.contract.paths import Paths
 from tests.cli.conftest import omlx_process
 from tests.cli.stand_in import PS_TABLE, Canned, StandIn, refusal, reply, serving
 
@@ -66,6 +69,8 @@ def imported_by(*words: str) -> set[str]:
         ("unpin", "smollm2"),
         ("requests",),
         ("cancel", "req_1"),
+        ("cache", "explain"),
+        ("key", "ls"),
     ],
 )
 def test_a_light_command_imports_nothing_heavy(daemon: StandIn, words: tuple[str, ...]) -> None:
@@ -77,7 +82,21 @@ def test_a_light_command_imports_nothing_heavy(daemon: StandIn, words: tuple[str
     daemon.says("POST", routes.UNPIN, reply(Done()))
     daemon.says("GET", routes.REQUESTS, reply(RequestsReply()))
     daemon.says("DELETE", f"{routes.REQUESTS}/req_1", reply(Done()))
+    daemon.says("GET", f"{routes.CACHE_EXPLAIN}?id=", reply(ExplainReply()))
     assert not imported_by(*words) & HEAVY
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("env", "claude"), ("launch", "codex", "--print-env"), ("key", "create", "laptop"), ("key", "rm", "old")],
+)
+def test_what_needs_the_settings_reads_toml_and_no_more(
+    daemon: StandIn, paths: Paths, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, _ = keys.create(paths.keys, "old", "inference", "normal", shares_cache=False)
+    monkeypatch.setenv("OMLX_API_KEY", secret)
+    daemon.says("POST", routes.SHOW, reply(ModelDetail(model=MODEL)))
+    assert imported_by(*words) & HEAVY == {"tomllib"}
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",)])
