@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Home, make_home
 from tests.top import chromium
+from tests.waiting import wait_until
 
 TELLS_WHERE = b"open the address that omlx top --serve has printed"
 
@@ -103,7 +104,7 @@ def test_a_real_browser_shows_it_and_its_keys_work(served: tuple[Home, str], tmp
             await page.until("document.body.classList.contains('-closed')")
 
     asyncio.run(look())
-    assert processes_of(home) == 0
+    wait_until(lambda: processes_of(home) == 0)
 
 
 def processes_of(home: Home) -> int:
