@@ -122,6 +122,17 @@ def test_a_changed_template(asking: Asking) -> None:
         asking.settle()
 
 
+def test_a_changed_tokenizer(asking: Asking) -> None:
+    asking.client.load()
+    turns = conversation(asking, "tokenizers")
+    tokenizer = asking.client.home.path / "models" / "tiny" / "tokenizer.json"
+    text = tokenizer.read_text()
+    tokenizer.unlink()
+    tokenizer.write_text(f" {text}")
+    assert asking.client.home.run("unload", "tiny").returncode == 0
+    assert told(asking, asking.chat(turns), MissCause.TEMPLATE_CHANGED)["detail"] == "tokenizer.json"
+
+
 def test_blocks_that_were_pruned(asking: Asking) -> None:
     asking.client.load()
     turns = conversation(asking, "prunes")
