@@ -173,7 +173,7 @@ function __omlx_options # COMMAND: prints its options
         case 'omlx self path'
             printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx self uninstall'
-            printf '%s\n' '--models	Remove the models too that omlx imported; the hub\'s cache stays.' '--cache	Remove the KV cache too.' '--config	Remove the settings too.' '--all	Remove all three.' '--dry-run	Only say what would be removed.' '-y	Do not ask.' '--yes	Do not ask.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
+            printf '%s\n' '--models	Remove the models too that omlx imported; the hub\'s cache stays.' '--cache	Remove the KV cache too.' '--config	Remove the settings and API keys too.' '--all	Remove all three.' '--dry-run	Only say what would be removed.' '-y	Do not ask.' '--yes	Do not ask.' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
         case 'omlx help'
             printf '%s\n' '--json	Print JSON for programs.' '-q	Print no notes, errors only.' '--quiet	Print no notes, errors only.' '-h	Show this message and exit.' '--help	Show this message and exit.'
     end

@@ -74,7 +74,7 @@ def path(env: Env) -> None:
 @command.command("uninstall")
 @click.option("--models", is_flag=True, help="Remove the models too that omlx imported; the hub's cache stays.")
 @click.option("--cache", is_flag=True, help="Remove the KV cache too.")
-@click.option("--config", is_flag=True, help="Remove the settings too.")
+@click.option("--config", is_flag=True, help="Remove the settings and API keys too.")
 @click.option("--all", "everything", is_flag=True, help="Remove all three.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")

@@ -43,6 +43,11 @@ class Paths:
         return self.home / "models"
 
     @property
+    def downloads(self) -> Path:
+        """What a pull has begun to fetch, and its locks."""
+        return self.home / "downloads"
+
+    @property
     def cache(self) -> Path:
         """The cold tier's default place."""
         return self.home / "cache"

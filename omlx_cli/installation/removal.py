@@ -46,16 +46,20 @@ class Plan:
 
 def plan(paths: Paths, cache: Path, wanted: Wanted) -> Plan:
     """Return what of a home goes and what stays; parts that are not there are left out."""
+    # Without a download that was begun, only locks are left in their folder.
+    begun = paths.downloads.is_dir() and _size_bytes(paths.downloads) > 0
+    models = [*filter(_holds_something, [paths.models]), *([paths.downloads] if begun else [])]
     optional = (
-        (wanted.models, _part("models", filter(_holds_something, [paths.models]), "--models")),
+        (wanted.models, _part("models", models, "--models")),
         (wanted.cache, _part("cache", _cache_parts(cache), "--cache")),
-        (wanted.config, _part("settings", [paths.config, paths.home / "catalog.toml"], "--config")),
+        (wanted.config, _part("settings", [paths.config, paths.home / "catalog.toml", paths.keys], "--config")),
     )
     own = [
         _part("shim", [paths.shim]),
         _part("logs", [paths.logs]),
         _part("state", [*paths.home.glob(f"{paths.state.name}*"), paths.chat_history, paths.dashboard]),
         _part("run files", [paths.run, *_outer_socket(paths)]),
+        _part("locks", [paths.keys.with_suffix(".lock"), *([] if begun else [paths.downloads])]),
     ]
     going = [*own, *(part for goes, part in optional if goes)]
     staying = [part for goes, part in optional if not goes]

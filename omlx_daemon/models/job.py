@@ -32,7 +32,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def downloads(self) -> Path:
         """Where unfinished downloads wait for the next try."""
-        return self.paths.home / "downloads"
+        return self.paths.downloads
 
     @property
     def locks(self) -> Path:

@@ -22,7 +22,7 @@ from tests.standin.linux import Linux
 from tests.standin.mac import Mac
 from tests.waiting import wait_until
 
-KEPT = {"models", "cache", "config.toml"}
+KEPT = {"models", "cache", "config.toml", "keys.json"}
 
 
 @pytest.fixture
@@ -33,6 +33,9 @@ def home(tmp_path: Path) -> Iterator[Home]:
     (home.path / "models" / "mine" / "config.json").write_text("{}")
     assert home.run("start").returncode == 0
     assert home.run("self", "install-shim").returncode == 0
+    assert home.run("key", "create", "laptop").returncode == 0
+    (home.path / "downloads" / "locks").mkdir(parents=True)
+    (home.path / "downloads" / "locks" / "mine.lock").touch()
     yield home
     home.stop()
 
@@ -145,8 +148,8 @@ def test_uninstall_names_what_goes_and_needs_yes_off_a_terminal(home: Home) -> N
     assert done.stderr == "error: nothing was removed\nhint: omlx self uninstall --yes  does not ask\n"
     going, _, staying = done.stdout.partition("stays:\n")
     assert going.startswith("will be removed:\n")
-    assert all(str(home.path / name) in going for name in ("bin/omlx", "logs", "run"))
-    assert all(str(home.path / name) in staying for name in KEPT)
+    assert all(str(home.path / name) in going for name in ("bin/omlx", "logs", "run", "{keys.lock,downloads}"))
+    assert all(str(home.path / name) in staying for name in ("models", "cache", "{config.toml,keys.json}"))
     assert "--models  removes it" in staying
     assert sorted(home.path.rglob("*")) == before
     assert home.run("status").returncode == 0
@@ -169,9 +172,21 @@ def test_uninstall_keeps_models_cache_and_settings(home: Home) -> None:
     assert (home.path / "models" / "mine" / "config.json").exists()
     assert not processes.is_daemon(pid)
     again = home.run("self", "uninstall", "--yes", "--all", "--json")
-    assert {part["name"] for part in json.loads(again.stdout)["removed"]} >= KEPT - {"config.toml"} | {"settings"}
+    assert {part["name"] for part in json.loads(again.stdout)["removed"]} >= {"models", "cache", "settings"}
     assert not home.path.exists()
     assert json.loads(home.run("self", "uninstall", "--yes", "--json").stdout)["removed"] == []
+
+
+def test_a_download_that_was_begun_stays_with_the_models(tmp_path: Path) -> None:
+    home = make_home(tmp_path, None)
+    part = home.path / "downloads" / "mine" / "weights.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(1000))
+    done = home.run("self", "uninstall", "--yes")
+    assert f"{home.path / 'downloads'} (1.0 kB)  --models  removes it" in done.stdout
+    assert part.exists()
+    assert home.run("self", "uninstall", "--yes", "--models", "--config").returncode == 0
+    assert not part.exists()
 
 
 def test_a_cache_folder_that_is_shared_loses_only_what_is_the_caches(tmp_path: Path) -> None:
