@@ -112,12 +112,19 @@ def test_mistakes_are_one_clear_line(client: Client, tmp_path: Path) -> None:
     assert ran.startswith("error: no model and no pin 'nothing' is stored\nhint: omlx cache ls  lists models")
 
 
-def test_a_deep_verification_finds_what_no_checksum_can(client: Client) -> None:
+def test_a_deep_verification_finds_what_no_checksum_can(client: Client, tmp_path: Path) -> None:
     client.load()
     prompt = story(520)
     first = client.ask(prompt, max_tokens=1)
     client.ask(story(40, seed=1), cache_salt="salted")
     until(lambda: len(client.files()) == 4 and is_written(client))
+    found = verified(client, deep=True)
+    assert (found["checked"], found["recomputed"], found["damaged"], found["left_out"]) == (4, 4, 0, {})
+
+    command(client, "export", MODEL, str(tmp_path / "all.tar"))
+    command(client, "clear", "--yes")
+    until(lambda: not client.files())
+    command(client, "import", str(tmp_path / "all.tar"))
     found = verified(client, deep=True)
     assert (found["checked"], found["recomputed"], found["damaged"], found["left_out"]) == (4, 4, 0, {})
 
