@@ -76,7 +76,7 @@ def ran(name: str, program: Path, served: Served, folder: Path) -> subprocess.Co
     )  # fmt: skip
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SHELLS)
 def test_an_agent_calls_a_tool_and_tells_the_answer(
     name: str, program_of: Callable[[str], Path], socket_folder: Path, tmp_path: Path
