@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from omlx_cli.contract.misses import MissCause
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from tests.e2e import agent_trace
 from tests.e2e.conftest import Home, make_home
@@ -54,7 +55,7 @@ def ask(home: Home, route: str, body: dict[str, Any]) -> tuple[int, int, str]:
     try:
         connection.request("POST", route, json.dumps({**FIELDS, **body}), {"content-type": "application/json"})
         response = connection.getresponse()
-        found = json.loads(response.read())
+        found = response.read()
     finally:
         connection.close()
     assert response.status == 200, found
@@ -76,6 +77,19 @@ def test_each_turn_computes_what_is_new_and_at_most_a_block_more(home: Home, rou
         before_tokens = prompt_tokens
     assert computed[0] >= 1500, "the system prompt and the tools are as long as an agent's"
     assert sum(computed[1:]) < agent_trace.TURNS * BLOCK_TOKENS
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("route", DIALECTS)
+def test_tools_that_are_gone_are_named_by_the_header(home: Home, route: str, stream: bool) -> None:
+    salt = {"cache_salt": f"{route} {stream}"}
+    before_tokens = ask(home, route, {**DIALECTS[route](3), **salt})[0]
+    later = DIALECTS[route](4)
+    _, computed, miss = ask(home, route, {**later, "tools": later["tools"][:3], "stream": stream, **salt})
+    cause, place, avoidable = (part.partition("=")[2] for part in miss.split())
+    assert cause == MissCause.TOOLS_CHANGED
+    assert 0 < int(place) < before_tokens
+    assert 1000 < int(avoidable) <= computed
 
 
 def test_the_rules_that_made_it_so_are_counted(home: Home) -> None:
