@@ -13,6 +13,8 @@ from omlx_daemon.api.caller import Caller, priority
 from omlx_daemon.core.requests import CachePolicy, Priority
 
 MAX_DEADLINE_S = 30 * 86400
+MAX_DEPTH = 100
+"""Levels of a tool's schema."""
 
 Class = Annotated[str | int, Meta(extra_json_schema={"enum": list(Priority)})]
 Time = Annotated[float, Meta(gt=0, le=MAX_DEADLINE_S)]
@@ -84,6 +86,17 @@ def cache_options(options: PromptCacheOptions | None) -> None:
 def verbosity_warnings(wanted: Verbosity | None, field: str) -> tuple[str, ...]:
     """Return what is to be said of a wish for longer or shorter answers; nothing where they are as ever."""
     return () if wanted in (None, "medium") else (f"{field}: no model here knows it, and this one is not told of it",)
+
+
+def shallow(value: object, param: str) -> None:
+    """Raise OmlxError(INVALID_REQUEST) for JSON that is nested so deeply that templates could not write it."""
+    left = [(1, value)]
+    while left:
+        depth, part = left.pop()
+        if depth > MAX_DEPTH:
+            raise invalid(param, f"it is nested more than {MAX_DEPTH} levels deep")
+        inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+        left += [(depth + 1, one) for one in inner if isinstance(one, dict | list)]
 
 
 def invalid(param: str, problem: str) -> OmlxError:

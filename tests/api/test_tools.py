@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -102,6 +103,26 @@ def test_what_cannot_be_meant_is_refused(served: Served, fields: dict[str, objec
 )
 def test_formats(served: Served, given: object, wanted: ResponseFormat | None) -> None:
     assert request_of(served, response_format=given).response_format == wanted
+
+
+@pytest.mark.parametrize(
+    ("path", "tool", "param"),
+    [
+        ("/v1/chat/completions", lambda f: {"type": "function", "function": f}, "tools[0].function.parameters"),
+        ("/v1/responses", lambda f: {"type": "function", **f}, "tools[0].parameters"),
+        ("/v1/messages", lambda f: {"name": "f", "input_schema": f["parameters"]}, "tools[0].input_schema"),
+    ],
+)
+def test_a_schema_that_is_nested_too_deeply_is_refused_in_every_dialect(
+    served: Served, path: str, tool: Callable[[dict[str, object]], object], param: str
+) -> None:
+    schema: dict[str, object] = {"type": "object"}
+    for _ in range(300):
+        schema = {"type": "object", "properties": {"a": schema}}
+    said = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 1, "input": "x"}
+    answer = served.ask("POST", path, {"model": "sky", **said, "tools": [tool({"name": "f", "parameters": schema})]})
+    assert answer.status == 400
+    assert f"{param}: it is nested more than 100 levels deep" in answer.json["error"]["message"]
 
 
 def test_every_choice_of_a_request_gets_the_same(served: Served) -> None:

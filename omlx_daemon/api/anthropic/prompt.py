@@ -21,7 +21,7 @@ from omlx_daemon.api.anthropic.schema import (
     ToolResultBlock,
     ToolUseBlock,
 )
-from omlx_daemon.api.extras import invalid
+from omlx_daemon.api.extras import invalid, shallow
 from omlx_daemon.core.requests import ChatPrompt, Message
 
 BETWEEN_BLOCKS = "\n\n"
@@ -171,6 +171,7 @@ def _tools(tools: Sequence[ClientTool]) -> Iterator[dict[str, object]]:
         if tool.name in names:
             raise invalid(f"tools[{index}].name", f"there are two tools called {tool.name!r}")
         names.add(tool.name)
+        shallow([tool.input_schema, tool.input_examples], f"tools[{index}].input_schema")
         yield {"type": "function", "function": _function(tool)}
 
 

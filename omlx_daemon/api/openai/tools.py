@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from omlx_daemon.api.extras import invalid
+from omlx_daemon.api.extras import invalid, shallow
 from omlx_daemon.api.openai.schema import Body, ChatCompletionBody, NamedTool, ObjectFormat, SchemaFormat
 from omlx_daemon.core.requests import ReasoningOptions, ResponseFormat, ToolChoice, ToolMode
 
@@ -20,6 +20,7 @@ def tools(body: ChatCompletionBody) -> tuple[dict[str, object], ...]:
         if tool.function.name in names:
             raise invalid(f"tools[{place}].function.name", f"{tool.function.name!r} is there already")
         names.add(tool.function.name)
+        shallow(tool.function.parameters, f"tools[{place}].function.parameters")
     return tuple({"type": tool.type, "function": msgspec.to_builtins(tool.function)} for tool in body.tools or ())
 
 

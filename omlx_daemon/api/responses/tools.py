@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from omlx_daemon.api.extras import invalid
+from omlx_daemon.api.extras import invalid, shallow
 from omlx_daemon.api.responses.parts import convert
 from omlx_daemon.api.responses.schema import Item
 from omlx_daemon.core.requests import ToolChoice, ToolMode
@@ -125,6 +125,7 @@ class Tools:
         kind = item.get("type")
         if kind == "function":
             tool = convert(item, Function, place)
+            shallow(tool.parameters, f"{place}.parameters")
             self._take(place, Known(name=tool.name, namespace=space), tool.description, tool.parameters, tool.strict)
         elif kind == "custom":
             custom = convert(item, Custom, place)
