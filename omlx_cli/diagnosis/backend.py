@@ -62,10 +62,14 @@ def judge(probe: Probe, system: str, machine: str, has_nvidia: bool) -> Check:
     if probe.backend != "cpu":
         return ok(_NAME, found)
     if system == "darwin":
-        why = "this Python is for Intel" if machine != "arm64" else "MLX finds no Metal, as in a virtual machine"
-        return warn(_NAME, f"{found}: {why}, so nothing runs on the GPU", "brew install omlx")
+        if machine != "arm64":
+            why = "this Python is for Intel, so nothing runs on the GPU; install omlx with one for Apple Silicon"
+            return warn(_NAME, f"{found}: {why}", "brew install python")
+        why = "MLX finds no Metal, as in a virtual machine, so nothing runs on the GPU"
+        return warn(_NAME, f"{found}: {why}", "system_profiler SPDisplaysDataType")
     if has_nvidia:
-        fix = f"{_PYTHON} -m pip install 'mlx[cuda13]'"
+        # Both builds bring the same library, so that one has to go first.
+        fix = f"{_PYTHON} -m pip uninstall --yes mlx-cpu && {_PYTHON} -m pip install 'mlx[cuda13]'"
         return warn(_NAME, f"{found}: there is an NVIDIA GPU, and this MLX is built without CUDA", fix)
     if probe.blas_problem:
         return warn(_NAME, f"{found}: {probe.blas_problem}", "unset OMLX_BLAS")

@@ -21,6 +21,9 @@ def test_the_real_worker_computes_here(look: Look) -> None:
     assert check.found.split(",")[0] in ("cpu", "metal", "cuda")
 
 
+WITH_CUDA = f"{backend._PYTHON} -m pip uninstall --yes mlx-cpu && {backend._PYTHON} -m pip install 'mlx[cuda13]'"
+
+
 @pytest.mark.parametrize(
     ("probe", "system", "machine", "nvidia", "verdict", "fix"),
     [
@@ -36,8 +39,9 @@ def test_the_real_worker_computes_here(look: Look) -> None:
             Verdict.WARNING,
             "unset OMLX_BLAS",
         ),
-        (FAST, "linux", "x86_64", True, Verdict.WARNING, f"{backend._PYTHON} -m pip install 'mlx[cuda13]'"),
-        ({"backend": "cpu"}, "darwin", "x86_64", False, Verdict.WARNING, "brew install omlx"),
+        (FAST, "linux", "x86_64", True, Verdict.WARNING, WITH_CUDA),
+        ({"backend": "cpu"}, "darwin", "x86_64", False, Verdict.WARNING, "brew install python"),
+        ({"backend": "cpu"}, "darwin", "arm64", False, Verdict.WARNING, "system_profiler SPDisplaysDataType"),
     ],
 )
 def test_what_decides(
