@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from omlx_daemon.api.anthropic import schema
@@ -23,6 +25,7 @@ from omlx_daemon.core.requests import (
 
 PREFIX = "msg_"
 _NO_BUDGET = "thinking.budget_tokens is not enforced; max_tokens bounds reasoning and answer together"
+_NO_TASK_BUDGET = "output_config.task_budget is not enforced, and the model is not told of it"
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +47,6 @@ def message_job(body: MessagesBody, caller: Caller, served: Served) -> Job:
     if body.max_tokens == 0:
         request = msgspec.structs.replace(request, cache=msgspec.structs.replace(request.cache, warm=True))
     thinking = body.thinking
-    budget = isinstance(thinking, ThinkingEnabled) and thinking.budget_tokens is not None
     return Job(
         id=PREFIX + caller.request_id.removeprefix(REQUEST_PREFIX),
         model=body.model,
@@ -53,8 +55,16 @@ def message_job(body: MessagesBody, caller: Caller, served: Served) -> Job:
         stream=bool(body.stream),
         omits_thinking=isinstance(thinking, ThinkingEnabled | ThinkingAdaptive) and thinking.display == "omitted",
         manages_context=body.context_management is not None,
-        warnings=(_NO_BUDGET,) if budget else (),
+        warnings=tuple(_warnings(body)),
     )
+
+
+def _warnings(body: MessagesBody) -> Iterator[str]:
+    """Yield what the body asks for and does not get, where it gets an answer all the same."""
+    if isinstance(body.thinking, ThinkingEnabled) and body.thinking.budget_tokens is not None:
+        yield _NO_BUDGET
+    if body.output_config is not None and body.output_config.task_budget is not None:
+        yield _NO_TASK_BUDGET
 
 
 def count_job(body: PromptBody, caller: Caller, served: Served) -> Job:

@@ -3,11 +3,12 @@
 Accepted without effect, since they change nothing about the answer: `cache_control` wherever it stands (every prefix is
 cached), `service_tier`, `speed`, `inference_geo`, `diagnostics`, `metadata` but for `user_id`, betas, in tools
 `defer_loading`, `eager_input_streaming` and `allowed_callers`, every field that is not named here, and null for
-anything optional. `context_management` is answered with an empty list of applied edits, `thinking.budget_tokens` with a
-warning.
+anything optional. `context_management` is answered with an empty list of applied edits, `thinking.budget_tokens` and
+`output_config.task_budget` with a warning.
 
 Refused, since ignoring them would change the answer: tools that carry a `type` of Anthropic's own, images and
-documents, `container`, `mcp_servers`, and any kind of content block that is not named here.
+documents, `container`, `mcp_servers`, `thread` (a conversation that the service keeps), `compaction` but where tokens
+are counted, and any kind of content block that is not named here.
 
 Beside Anthropic's own fields: those of `api.extras`, `min_p`, `repetition_penalty`, `seed` and `chat_template_kwargs`.
 """
@@ -171,6 +172,7 @@ class OutputConfig(_Value, frozen=True, kw_only=True):
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: JsonFormat | None = None
+    task_budget: dict[str, Any] | None = None
 
 
 class SystemText(_Value, frozen=True, kw_only=True):
@@ -200,6 +202,7 @@ class PromptBody(Extras, frozen=True, kw_only=True):
     metadata: Metadata | None = None
     chat_template_kwargs: dict[str, bool | int | float | str | None] | None = None
     mcp_servers: Empty | None = None
+    thread: None = None
 
 
 class CountTokensBody(PromptBody, frozen=True, kw_only=True):
@@ -221,7 +224,8 @@ class MessagesBody(PromptBody, frozen=True, kw_only=True):
     stop_sequences: Annotated[list[StopText], Meta(max_length=MAX_STOPS)] | None = None
     context_management: dict[str, Any] | None = None
     container: None = None
+    compaction: None = None
 
 
-NOT_SUPPORTED = frozenset({"container", "mcp_servers"})
+NOT_SUPPORTED = frozenset({"compaction", "container", "mcp_servers", "thread"})
 """Fields whose type admits only what changes nothing."""

@@ -65,9 +65,11 @@ SHARED: dict[str, list[str]] = {
         '{"effort":"huge"}',
         '{"format":{"type":"json_schema"}}',
         '{"format":{"type":"xml"}}',
+        '{"task_budget":7}',
     ],
     "output_format": ["{}", '{"type":"json_schema"}', '{"type":"json_schema","schema":[]}', '"json"'],
     "metadata": ['"x"', "[]", '{"user_id":1}'],
+    "thread": ['{"type":"create"}', '{"type":"continue","previous_message_id":"msg_1"}'],
     "mcp_servers": ['[{"type":"url","url":"https://x","name":"x"}]', "{}"],
     "chat_template_kwargs": ['"x"', '{"messages":"x"}', '{"a b":1}', '{"a":[]}'],
     "priority": [*_NO_TEXT, '"urgent"'],
@@ -82,6 +84,7 @@ MESSAGES_ONLY: dict[str, list[str]] = {
     "stream": _NO_BOOL,
     "stop_sequences": ['"x"', "{}", '[""]', "[1]", "[null]", '["a"' + ',"a"' * 64 + "]", '["' + "x" * 4097 + '"]'],
     "context_management": ['"x"', "[]"],
+    "compaction": ["{}", '{"instructions":"x"}'],
     "container": ['"container_1"', "{}"],
 }
 TURNS: dict[str, list[str]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,7 +10,9 @@ import pytest
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.api.anthropic.convert import count_job, message_job
+from omlx_daemon.api.anthropic.schema import CountTokensBody
 from omlx_daemon.api.anthropic.usage import Scale
+from omlx_daemon.api.body import decode
 from omlx_daemon.api.caller import Caller
 from omlx_daemon.core.models import Served
 from omlx_daemon.core.requests import Priority, ReasoningOptions, ResponseFormat, Sampling, ToolChoice, ToolMode
@@ -118,6 +121,17 @@ def test_reasoning_is_had_by_those_who_ask_for_it(fields: dict[str, Any], expect
 def test_a_budget_that_is_not_kept_is_told() -> None:
     (warning,) = job(thinking={"type": "enabled", "budget_tokens": 2048}).warnings
     assert "budget_tokens is not enforced" in warning
+
+
+def test_a_task_budget_that_the_model_is_not_told_is_told_of() -> None:
+    (warning,) = job(output_config={"task_budget": {"type": "tokens", "total": 50_000}}).warnings
+    assert "task_budget" in warning
+
+
+def test_a_count_is_that_of_the_conversation_whatever_compaction_is_asked_for() -> None:
+    asked = {"model": "sky", "messages": ASK, "compaction": {"instructions": "Be brief."}}
+    found = count_job(decode(json.dumps(asked).encode(), CountTokensBody), CALLER, Served(name="sky"))
+    assert found.request.prompt == job().request.prompt
 
 
 @pytest.mark.parametrize(("display", "omits"), [("omitted", True), ("summarized", False), (None, False)])
