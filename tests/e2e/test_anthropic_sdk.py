@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anthropic
 import pytest
-from anthropic.types import Message, MessageParam
+from anthropic.types import JSONOutputFormatParam, Message, MessageParam
 
 from tests.e2e.conftest import Home, make_home
 from tests.waiting import wait_until
@@ -19,6 +19,10 @@ ASK: list[MessageParam] = [{"role": "user", "content": "Why is the sky blue?"}]
 GREEDY = {"temperature": 0}
 CONTEXT_TOKENS = 1024
 WINDOW_TOKENS = 200_000
+LONG_LIST: JSONOutputFormatParam = {
+    "type": "json_schema",
+    "schema": {"type": "array", "items": {"type": "integer"}, "minItems": 10_000},
+}
 CONFIG = f"""
 [server]
 port = 0
@@ -170,6 +174,15 @@ def test_a_conversation_ends_at_the_real_limit_and_was_told_so_before(scaled: an
         talk.append({"role": "user", "content": "And then?"})
         told = prompt_tokens(scaled.messages.create(model="smollm2", max_tokens=1, messages=talk))
         assert told < WINDOW_TOKENS
+    counted = (
+        scaled.messages.count_tokens(model="smollm2", messages=talk).input_tokens * CONTEXT_TOKENS // WINDOW_TOKENS
+    )
+    room = CONTEXT_TOKENS - counted
+    filled = scaled.messages.create(
+        model="smollm2", max_tokens=16_000, messages=talk, output_config={"format": LONG_LIST}, extra_body=GREEDY
+    )
+    assert filled.stop_reason == "model_context_window_exceeded"
+    assert filled.usage.output_tokens == -(-room * WINDOW_TOKENS // CONTEXT_TOKENS)
     talk[-1] = {"role": "user", "content": "And then? " * 400}
     with pytest.raises(anthropic.BadRequestError, match=rf"prompt is too long: \d+ tokens > {CONTEXT_TOKENS} maximum"):
         scaled.messages.create(model="smollm2", max_tokens=1, messages=talk)

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from omlx_daemon.api.reuse import Missed
 
-StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use"]
+StopReason = Literal["end_turn", "max_tokens", "model_context_window_exceeded", "stop_sequence", "tool_use"]
 
 
 class _Reply(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,15 +60,17 @@ def ending(job: Job, end: Finished, blocks: Blocks) -> Ending:
     """Return why a message ended, and what went wrong without harm to it."""
     warnings = [*job.warnings, *end.warnings, *blocks.warnings]
     return Ending(
-        stop_reason=_stop_reason(end, blocks),
+        stop_reason=_stop_reason(job, end, blocks),
         stop_sequence=end.stop_text or None,
         warnings=warnings or UNSET,
     )
 
 
-def _stop_reason(end: Finished, blocks: Blocks) -> StopReason:
+def _stop_reason(job: Job, end: Finished, blocks: Blocks) -> StopReason:
     if end.reason is FinishReason.LENGTH:
-        return "max_tokens"
+        asked = job.request.sampling.max_tokens
+        is_cut = asked is not None and end.usage.completion_tokens < asked
+        return "model_context_window_exceeded" if is_cut else "max_tokens"
     if blocks.calls:
         return "tool_use"
     return "stop_sequence" if end.stop_text else "end_turn"
