@@ -58,10 +58,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What would stand in an agent's own settings: `values` are merged into the JSON or TOML file at `path`."""
+    """What would stand in an agent's own settings: `values` are merged into the JSON or TOML file at `path`.
+
+    A file that `holds_key` is its owner's alone to read.
+    """
 
     path: Path
     values: Mapping[str, object]
+    holds_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def _environment(target: Target) -> dict[str, str]:
 
 def _configuration(target: Target, place: Place) -> Configuration:
     path = place.folder("CLAUDE_CONFIG_DIR", ".claude") / "settings.json"
-    return Configuration(path, {"env": _environment(target)})
+    return Configuration(path, {"env": _environment(target)}, holds_key=bool(target.key))
 
 
 AGENT = Agent("claude", "npm install -g @anthropic-ai/claude-code", _launch, _configuration)

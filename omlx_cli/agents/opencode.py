@@ -28,7 +28,8 @@ def _values(target: Target) -> dict[str, object]:
 
 
 def _configuration(target: Target, place: Place) -> Configuration:
-    return Configuration(place.folder("XDG_CONFIG_HOME", ".config") / "opencode" / "opencode.json", _values(target))
+    path = place.folder("XDG_CONFIG_HOME", ".config") / "opencode" / "opencode.json"
+    return Configuration(path, _values(target), holds_key=bool(target.key))
 
 
 AGENT = Agent("opencode", "npm install -g opencode-ai", _launch, _configuration)

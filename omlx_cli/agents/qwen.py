@@ -25,7 +25,7 @@ def _configuration(target: Target, place: Place) -> Configuration:
         "security": {"auth": {"selectedType": "openai"}},
         "model": {"name": target.model},
     }
-    return Configuration(place.home / ".qwen" / "settings.json", values)
+    return Configuration(place.home / ".qwen" / "settings.json", values, holds_key=bool(target.key))
 
 
 AGENT = Agent("qwen", "npm install -g @qwen-code/qwen-code", _launch, _configuration)

@@ -34,7 +34,7 @@ def write(configuration: Configuration) -> Written | None:
             return None
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         copy = _copied(path) if before else None
-        _replace(path, after)
+        _replace(path, after, is_private=configuration.holds_key)
     except OSError as error:
         message = f"cannot write {path}: {error.strerror or error}"
         raise OmlxError(Code.HOME_UNUSABLE, message, "omlx env  prints the same for the shell") from error
@@ -89,14 +89,14 @@ def _copied(path: Path) -> Path:
     return copy
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write `path` whole or not at all, with the permissions that it had; a new one for its owner alone."""
+def _replace(path: Path, text: str, *, is_private: bool) -> None:
+    """Write `path` whole or not at all, with the permissions that it had; a new or private one for its owner alone."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".omlx-", delete=False) as file:
         temporary = Path(file.name)
         try:
             file.write(text)
             file.flush()
-            if path.exists():
+            if path.exists() and not is_private:
                 shutil.copymode(path, temporary)
             temporary.replace(path)
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,19 @@ def test_what_was_there_stays_beside_it_and_as_a_copy(tmp_path: Path) -> None:
     assert (found["model"], found["tui"]) == ("it's", {"theme": "dark"})
     assert set(found["model_providers"]) == {"other", "omlx"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("name", ["claude", "opencode", "qwen"])
+def test_a_file_that_gets_a_key_is_its_owners_alone(name: str, tmp_path: Path) -> None:
+    for key, mode in (("", 0o644), ("a-key", 0o600)):
+        target = replace(TARGET, key=key)
+        configuration = agents.named(name).configuration(target, Place(tmp_path / (key or "none")))
+        configuration.path.parent.mkdir(parents=True)
+        configuration.path.write_text("{}")
+        configuration.path.chmod(0o644)
+        write(configuration)
+        assert stat.S_IMODE(configuration.path.stat().st_mode) == mode
+        assert ("a-key" in configuration.path.read_text()) == bool(key)
 
 
 def test_lists_of_models_keep_other_models(tmp_path: Path) -> None:
