@@ -8,13 +8,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.pool.worker_log import forward
 
 STREAM_LIMIT_BYTES = 1 << 20
+_HUGE_PAGES = "glibc.malloc.hugetlb=1"
+"""Has the C library ask for large pages where it maps memory: on a CPU mlx maps every large array anew."""
 _ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
@@ -102,7 +104,7 @@ class WorkerSpawner:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.STDOUT,
-                    env={**os.environ, **_ENVIRONMENT},
+                    env=environment(os.environ),
                     start_new_session=True,
                 )
             except OSError as error:
@@ -113,6 +115,14 @@ class WorkerSpawner:
         child = ProcessChild(process, reader, writer)
         child.follow_log(name)
         return child
+
+
+def environment(own: Mapping[str, str], system: str = sys.platform) -> dict[str, str]:
+    """Return a worker's environment, given the daemon's; what that says of large pages stands."""
+    tunables = own.get("GLIBC_TUNABLES", "")
+    if system != "linux" or "glibc.malloc.hugetlb" in tunables:
+        return {**own, **_ENVIRONMENT}
+    return {**own, **_ENVIRONMENT, "GLIBC_TUNABLES": f"{tunables}:{_HUGE_PAGES}" if tunables else _HUGE_PAGES}
 
 
 def describe_exit(code: int) -> str:

@@ -19,7 +19,7 @@ from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.pool.pool import Pool
 from omlx_daemon.pool.settings import PoolSettings
 from omlx_daemon.pool.state import StateStore
-from omlx_daemon.pool.worker_process import WorkerSpawner, describe_exit
+from omlx_daemon.pool.worker_process import WorkerSpawner, describe_exit, environment
 from tests.pool.doubles import FakeMemory, Reader, request, until
 
 DOUBLE = Path(__file__).with_name("wire_worker.py")
@@ -191,3 +191,20 @@ def _is_running(pid: int) -> bool:
 )
 def test_an_exit_is_described(code: int, says: str) -> None:
     assert describe_exit(code) == says
+
+
+@pytest.mark.parametrize(
+    ("system", "own", "tunables"),
+    [
+        ("linux", {}, "glibc.malloc.hugetlb=1"),
+        ("linux", {"GLIBC_TUNABLES": "glibc.malloc.check=3"}, "glibc.malloc.check=3:glibc.malloc.hugetlb=1"),
+        ("linux", {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=0"}, "glibc.malloc.hugetlb=0"),
+        ("darwin", {}, None),
+    ],
+)
+def test_a_worker_maps_memory_in_large_pages_unless_told_otherwise(
+    system: str, own: dict[str, str], tunables: str | None
+) -> None:
+    made = environment({"HOME": "/home/a", **own}, system)
+    assert made.get("GLIBC_TUNABLES") == tunables
+    assert (made["HOME"], made["HF_HUB_OFFLINE"]) == ("/home/a", "1")
