@@ -5,8 +5,8 @@
 Engines that share one model take turns, in another order each round: one with both tiers, two without. What the two
 without differ by is how much the figures may be believed. CPU time is that of all threads, until the last block is
 written. Prompts are random token ids, so that nothing is shared. The tier in memory is full before the rounds begin, as
-that of a worker is that has run for a while; with a `--hot` over 256 MiB it grows, and the system's price for memory that was
-never used is in the figures. Blocks go to a temporary directory, which is removed.
+that of a worker is that has run for a while; with a `--hot` over 256 MiB it grows, and the system's price for memory
+that was never used is in the figures. Blocks go to a temporary directory, which is removed.
 """
 
 from __future__ import annotations
