@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from omlx_daemon.core.requests import Message
 from omlx_daemon.core.templates import TemplateTraits
 from omlx_daemon.worker.backend.turns import turns
@@ -35,11 +37,12 @@ def test_arguments_are_objects_and_results_name_their_tool() -> None:
     assert (blue["tool_call_id"], blue["name"], noon["name"]) == ("call_1", "look", "now")
 
 
-def test_arguments_that_are_no_json_stay_text() -> None:
-    (turn,) = turns([Message(role="assistant", tool_calls=(call("c", arguments="{oops"),))], TemplateTraits())
+@pytest.mark.parametrize("written", ["{oops", "[" * 100_000], ids=["wrong", "deep"])
+def test_arguments_that_are_no_json_stay_text(written: str) -> None:
+    (turn,) = turns([Message(role="assistant", tool_calls=(call("c", arguments=written),))], TemplateTraits())
     calls = turn["tool_calls"]
     assert isinstance(calls, list)
-    assert calls[0]["function"]["arguments"] == "{oops"
+    assert calls[0]["function"]["arguments"] == written
 
 
 def test_reasoning_stands_where_the_template_looks_for_it() -> None:

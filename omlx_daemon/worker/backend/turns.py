@@ -64,7 +64,7 @@ def _with_object(call: dict[str, object]) -> dict[str, object]:
         return call
     try:
         arguments = json.loads(function["arguments"] or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return call
     return {**call, "function": {**function, "arguments": arguments}}
 
