@@ -25,6 +25,7 @@ from typing import Any
 import mlx.core as mx
 from mlx_lm.models.cache import KVCache
 
+from benchmarks.environment import become_worker
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from omlx_daemon.worker.backend.kv.codec import KvCodec
 from omlx_daemon.worker.backend.kv.leaves import layout
@@ -250,6 +251,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    become_worker("benchmarks.cache")
     with tempfile.TemporaryDirectory(prefix="omlx-bench-") as folder:
         bench = Bench(options.shape, options.tokens, options.rounds, Path(folder))
         figures = bench.look_up(options.known) | bench.record() | bench.read()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 
+from benchmarks.environment import become_worker
 from omlx_cli.contract.units import parse_size_bytes
 from omlx_daemon.worker.backend import blas
 
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    become_worker("benchmarks.cache_cost")
     # Before mlx, which computes with the BLAS that is there when it is loaded.
     library = blas.load()
     from benchmarks.cache_sides import measure
