@@ -35,6 +35,8 @@ CLIENTS = {
 }  # fmt: skip
 """Clients, each with the class of its requests."""
 RULES = "You are careful with other people's code. " * 60
+CLOCK = "nightly"
+"""The client that puts the time at the top of its prompts, so that there is a miss to explain."""
 WORK = 24.0
 """Seconds of work before a picture is taken."""
 FONT = re.compile(r"@font-face\s*{[^}]*}")
@@ -64,10 +66,7 @@ class Clients:
         turn = 0
         while not self._stopped.is_set():
             turn += 1
-            messages = [
-                {"role": "system", "content": RULES},
-                {"role": "user", "content": f"{name}, turn {turn}: what would you look at first, and why?"},
-            ]
+            messages = _messages(name, turn)
             body = {"model": self._model, "messages": messages, "max_tokens": 120, "stream": True}
             headers = {
                 "content-type": "application/json", "x-omlx-client": name, "x-omlx-priority": CLIENTS[name]
@@ -75,6 +74,15 @@ class Clients:
             with suppress(OSError, HTTPException), closing(HTTPConnection(self._address, timeout=60)) as connection:
                 connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
                 connection.getresponse().read()
+
+
+def _messages(name: str, turn: int) -> list[dict[str, str]]:
+    """Return what a client asks: something else each turn, or the same with another time above it."""
+    if name == CLOCK:
+        rules, asked = f"It is {time.strftime('%H:%M:%S')}. {RULES}", "what has changed since yesterday?"
+    else:
+        rules, asked = RULES, f"{name}, turn {turn}: what would you look at first, and why?"
+    return [{"role": "system", "content": rules}, {"role": "user", "content": asked}]
 
 
 @contextmanager
@@ -105,7 +113,7 @@ def pictures(home: Home, into: Path) -> None:
     _keep(home, into / "top.svg", (120, 36), "omlx-night", WORK)
     _keep(home, into / "top-80x24.svg", (80, 24), "omlx-night", 4)
     _keep(home, into / "top-day.svg", (120, 36), "omlx-day", 4)
-    _keep(home, into / "top-request.svg", (110, 34), "omlx-night", 4, "enter")
+    _keep(home, into / "top-request.svg", (110, 34), "omlx-night", 4, "slash", *CLOCK, "enter", "enter")
     _keep(home, into / "top-memory.svg", (110, 34), "omlx-night", 4, "m")
 
 
