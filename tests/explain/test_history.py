@@ -100,6 +100,21 @@ def test_volatile_lines_of_the_system_text(line: str, cause: MissCause, detail: 
     assert detail in what
 
 
+def test_a_clock_in_a_system_text_of_one_line_is_seen_though_all_else_is_new() -> None:
+    watcher = "You watch a build and tell in a sentence how it stands; it is 10:0{n} now."
+    question, other = ("user", "how far is the compiler?"), ("user", "which tests failed?")
+    assert found(chat(head(1, watcher), question), chat(head(2, watcher), other)) == (
+        MissCause.COUNTER,
+        "a date or time",
+    )
+    translator = "You translate what people write; it is 10:02 now."
+    assert found(chat(head(1, watcher), question), chat(("system", translator), other)) == (MissCause.NONE, "")
+    alike = "It is 10:0{n} now.\n"
+    assert found(chat(head(1, alike + watcher), question), chat(("system", alike.format(n=2) + translator), other)) == (
+        MissCause.NONE, "",
+    )  # fmt: skip
+
+
 def test_a_counter_in_an_earlier_tool_result() -> None:
     def turns(left: int, *more: tuple[str, str]) -> ChatPrompt:
         return chat(head(), FIRST, ANSWER, ("tool", f"two files\nTokens left: {left}"), *more)

@@ -61,7 +61,9 @@ def _system(now: ChatPrompt, earlier: ChatPrompt, text: str, before: str) -> Fin
         return MissCause.SYSTEM_HOISTED, "a system message of the conversation's middle"
     if found is None and before.strip() and text.startswith(before.rstrip()):
         return MissCause.SYSTEM_HOISTED, "text was added to the system message at the top"
-    is_like = bool(text.strip() and before.strip()) and likeness(text, before) >= _SAME_TEXT
+    is_like = (
+        bool(text.strip() and before.strip()) and likeness(text, before, but_for_numbers=bool(found)) >= _SAME_TEXT
+    )
     if not (is_like or _share_turns(now, earlier, 0)):
         return _NOTHING
     return found or (MissCause.HISTORY_CHANGED, "the system text")

@@ -69,8 +69,13 @@ def first_difference(now: str, earlier: str) -> Lines:
     return Lines("".join(lines[shared : shared + 1]), "".join(others[shared : shared + 1]))
 
 
-def likeness(now: str, earlier: str) -> float:
-    """Return which share of the shorter text's characters stands in lines that the longer one has too, 0 to 1."""
+def likeness(now: str, earlier: str, *, but_for_numbers: bool = False) -> float:
+    """Return which share of the shorter text's characters stands in lines that the longer one has too, 0 to 1.
+
+    `but_for_numbers`, lines that differ in numbers and in the names of days and months are the same.
+    """
+    if but_for_numbers:
+        now, earlier = _without_numbers(now), _without_numbers(earlier)
     short, long = sorted((now.splitlines(), earlier.splitlines()), key=lambda lines: sum(map(len, lines)))
     total = sum(map(len, short))
     known = set(long)
