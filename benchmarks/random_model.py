@@ -1,9 +1,15 @@
-"""Write a model of Llama 3 8B's shape with random bfloat16 weights and a byte tokenizer: `... FOLDER [--layers 32]`."""
+"""Write a model of Llama 3 8B's shape with random bfloat16 weights.
+
+    python -m benchmarks.random_model FOLDER [--layers 32] [--tokenizer MODEL_FOLDER]
+
+It has a byte tokenizer, or that of another model: a benchmark that chats needs one whose every token is text.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +34,10 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def write(folder: Path, layers: int) -> None:
-    """Write the model, one file a layer."""
+def write(folder: Path, layers: int, tokenizer: Path | None = None) -> None:
+    """Write the model, one file a layer, with the tokenizer of the model at `tokenizer`."""
     folder.mkdir(parents=True)
-    config = CONFIG | {"num_hidden_layers": layers}
+    config = CONFIG | {"num_hidden_layers": layers} | (_tokenizer_of(tokenizer, folder) if tokenizer else {})
     arguments: Any = llama.ModelArgs
     model: Any = llama.Model(arguments.from_dict(config))
     model.set_dtype(mx.bfloat16)
@@ -40,7 +46,8 @@ def write(folder: Path, layers: int) -> None:
     rest = {name: array for name, array in _flat(model) if not name.startswith("model.layers.")}
     mx.save_safetensors(str(folder / "model-rest.safetensors"), rest, metadata={"format": "mlx"})
     (folder / "config.json").write_text(json.dumps(config))
-    _write_tokenizer(folder)
+    if tokenizer is None:
+        _write_tokenizer(folder)
 
 
 def _save(path: Path, prefix: str, layer: Any) -> None:
@@ -51,6 +58,15 @@ def _save(path: Path, prefix: str, layer: Any) -> None:
 def _flat(module: Any) -> list[tuple[str, mx.array]]:
     leaves: Any = tree_flatten(module.parameters())
     return list(leaves)
+
+
+def _tokenizer_of(model: Path, folder: Path) -> dict[str, Any]:
+    """Copy a model's tokenizer and chat template; return what the configuration has to say of them."""
+    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"):
+        if (model / name).exists():
+            shutil.copy(model / name, folder / name)
+    config = json.loads((model / "config.json").read_text())
+    return {name: config[name] for name in ("vocab_size", "eos_token_id") if name in config}
 
 
 def _write_tokenizer(folder: Path) -> None:
@@ -66,8 +82,9 @@ def _write_tokenizer(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--layers", type=int, default=32)
+    parser.add_argument("--tokenizer", type=Path, metavar="MODEL_FOLDER")
     options = parser.parse_args()
-    write(options.folder, options.layers)
+    write(options.folder, options.layers, options.tokenizer)
