@@ -38,7 +38,7 @@ def _fetched(npm: str, name: str) -> Path:
     with exclusive(target.with_name(f"{target.name}.lock")):
         if not (target / "complete").exists():
             shutil.rmtree(target, ignore_errors=True)
-            options = ("--no-audit", "--no-fund", "--silent", "--prefix", str(target))
+            options = ("--no-audit", "--no-fund", "--silent", "--fetch-retries=0", "--prefix", str(target))
             try:
                 subprocess.run([npm, "install", *options, PACKAGES[name]], check=True, timeout=240, capture_output=True)
             except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
