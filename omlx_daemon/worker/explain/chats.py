@@ -55,16 +55,15 @@ def has_reasoning(text: str) -> bool:
 
 
 def _system(now: ChatPrompt, earlier: ChatPrompt, text: str, before: str) -> Finding:
-    found = first_difference(text, before).volatile(certain=likeness(text, before) >= _SAME_TEXT)
+    is_like = likeness(text, before) >= _SAME_TEXT
+    found = first_difference(text, before).volatile(certain=is_like)
     moved = [m.content for m in _rest(earlier.messages) if m.role in _SYSTEM and m.content.strip()]
     if any(one.strip() in text and one.strip() not in before for one in moved):
         return MissCause.SYSTEM_HOISTED, "a system message of the conversation's middle"
     if found is None and before.strip() and text.startswith(before.rstrip()):
         return MissCause.SYSTEM_HOISTED, "text was added to the system message at the top"
-    is_like = (
-        bool(text.strip() and before.strip()) and likeness(text, before, but_for_numbers=bool(found)) >= _SAME_TEXT
-    )
-    if not (is_like or _share_turns(now, earlier, 0)):
+    is_like = is_like or (found is not None and likeness(text, before, but_for_numbers=True) >= _SAME_TEXT)
+    if not ((is_like and text.strip() and before.strip()) or _share_turns(now, earlier, 0)):
         return _NOTHING
     return found or (MissCause.HISTORY_CHANGED, "the system text")
 
