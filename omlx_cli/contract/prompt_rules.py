@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import msgspec
 
 from omlx_cli.contract.api import Reply
@@ -55,6 +57,15 @@ class RuleRow(msgspec.Struct, frozen=True, kw_only=True):
     """As `[prompts]` says; single models may differ."""
     applied: int = 0
     """Prompts that it changed since the daemon started."""
+
+
+def rows(on: Collection[str], applied: Mapping[str, int] | None = None) -> tuple[RuleRow, ...]:
+    """Return every rule, whether it is among those that are `on`, and how many prompts it has changed."""
+    counts = applied or {}
+    return tuple(
+        RuleRow(**msgspec.structs.asdict(rule), on=rule.name in on, applied=counts.get(rule.name, 0))
+        for rule in PROMPT_RULES
+    )
 
 
 class RulesReply(Reply, frozen=True, kw_only=True):

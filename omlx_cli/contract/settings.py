@@ -149,6 +149,11 @@ class PromptSettings(_Section, frozen=True, kw_only=True):
     system_in_place: bool = True
     whitespace: bool = True
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The rules that are on."""
+        return frozenset(name for name in self.__struct_fields__ if getattr(self, name))
+
 
 class Settings(_Section, frozen=True, kw_only=True):
     """All of `config.toml`."""

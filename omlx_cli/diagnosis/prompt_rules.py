@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from omlx_cli.contract import routes
-from omlx_cli.contract.errors import OmlxError
-from omlx_cli.contract.prompt_rules import PROMPT_RULES, RuleRow, RulesReply
+from omlx_cli.contract.prompt_rules import PROMPT_RULES, RuleRow, RulesReply, rows
 from omlx_cli.contract.settings import Settings
 from omlx_cli.diagnosis.check import Check, ok
-from omlx_cli.diagnosis.subject import ANSWER_S, Subject
+from omlx_cli.diagnosis.subject import Subject
 
 _NAME_WIDTH = max(len(rule.name) for rule in PROMPT_RULES)
 
 
 def check(subject: Subject) -> Check:
     """Return all rules, by name: as the daemon applies them, or as it would by the settings."""
-    reply = _asked(subject)
+    reply = subject.ask(routes.RULES, RulesReply)
     return of_rules(reply or by_settings(subject.settings), counted=reply is not None)
 
 
@@ -32,22 +29,9 @@ def of_rules(reply: RulesReply, counted: bool) -> Check:
 
 def by_settings(settings: Settings) -> RulesReply:
     """Return the rules as a daemon would apply them that starts now."""
-    on = msgspec.structs.asdict(settings.prompts)
-    rows = (
-        RuleRow(name=rule.name, description=rule.description, default=rule.default, on=on[rule.name])
-        for rule in PROMPT_RULES
-    )
     chosen = {name: options.prompt_rules for name, options in settings.models.items()}
-    return RulesReply(rules=tuple(rows), models={name: rules for name, rules in chosen.items() if rules is not None})
-
-
-def _asked(subject: Subject) -> RulesReply | None:
-    if subject.health is None:
-        return None
-    try:
-        return subject.client.get(routes.RULES, RulesReply, ANSWER_S)
-    except OmlxError:
-        return None
+    own = {name: rules for name, rules in chosen.items() if rules is not None}
+    return RulesReply(rules=rows(settings.prompts.names), models=own)
 
 
 def _line(rule: RuleRow, counted: bool) -> str:

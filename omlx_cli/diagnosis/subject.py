@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import Health, Status
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from omlx_cli.service.choice import Choice
     from omlx_cli.service.report import ServiceReport
 
+T = TypeVar("T")
 ANSWER_S = 5.0
 """How long the daemon may take: it answers from memory."""
 
@@ -73,10 +74,14 @@ class Subject:
     @cached_property
     def status(self) -> Status | None:
         """What the daemon tells of itself; None where none answers."""
+        return self.ask(routes.STATUS, Status)
+
+    def ask(self, route: str, kind: type[T]) -> T | None:
+        """Return what the daemon answers to a route; None where none answers."""
         if self.health is None:
             return None
         try:
-            return self.client.get(routes.STATUS, Status, ANSWER_S)
+            return self.client.get(route, kind, ANSWER_S)
         except OmlxError:
             return None
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-import msgspec
-
 from omlx_cli.contract.errors import OmlxError
-from omlx_cli.contract.prompt_rules import PROMPT_RULES, RuleRow, RulesReply
+from omlx_cli.contract.prompt_rules import PROMPT_RULES, RulesReply, rows
 from omlx_cli.contract.settings import Settings
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
@@ -44,12 +42,7 @@ class ChosenRules:
 
     def rules(self) -> RulesReply:
         """Return every rule, whether it is on, and how often it applied; never waits."""
-        on, counts = self._of_all(), self.counts()
-        rows = (
-            RuleRow(**msgspec.structs.asdict(rule), on=rule.name in on, applied=counts[rule.name])
-            for rule in PROMPT_RULES
-        )
-        return RulesReply(rules=tuple(rows), models=self._options.prompt_rules())
+        return RulesReply(rules=rows(self._of_all(), self._applied), models=self._options.prompt_rules())
 
     def _of_all(self) -> frozenset[str]:
-        return frozenset(name for name, is_on in msgspec.structs.asdict(self._current().prompts).items() if is_on)
+        return self._current().prompts.names
