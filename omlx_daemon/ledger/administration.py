@@ -153,7 +153,7 @@ class Administration(Writers):
     def pinned(self, label: str) -> Pin | None:
         """Return a pin, None where there is none of this label."""
         with self._lock:
-            return dict(self._pins.items()).get(label)
+            return self._pins.get(label)
 
     def pins(self) -> CachePins:
         """Return every pin."""

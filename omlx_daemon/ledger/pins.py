@@ -54,6 +54,10 @@ class Pins:
         """Yield label and pin, by label."""
         yield from sorted(self._pins.items())
 
+    def get(self, label: str) -> Pin | None:
+        """Return a pin, or None where there is none."""
+        return self._pins.get(label)
+
     def prefixes(self, namespace: str) -> frozenset[str]:
         """Return what is pinned in a namespace: the first 16 digits of each hash."""
         pins = [pin.prefixes for pin in self._pins.values() if pin.namespace == namespace]
