@@ -56,23 +56,23 @@ def smollm2_path(_environment: None) -> Path:
 @pytest.fixture(scope="session")
 def gemma3_path(_environment: None) -> Path:
     """Return Gemma 3 270M as omlx imports it."""
-    return _made_once("gemma3", weights.make_gemma3)
+    return made_once("gemma3", weights.make_gemma3)
 
 
 @pytest.fixture(scope="session")
 def wide_smollm2_path(smollm2_path: Path) -> Path:
     """Return SmolLM2 without quantisation, in a folder called `smollm2`."""
-    return _made_once("wide/smollm2", lambda folder: weights.widen(smollm2_path, folder))
+    return made_once("wide/smollm2", lambda folder: weights.widen(smollm2_path, folder))
 
 
 @pytest.fixture(scope="session")
 def wide_gemma3_path(gemma3_path: Path) -> Path:
     """Return Gemma 3 270M without quantisation, in a folder called `gemma3`."""
-    return _made_once("wide/gemma3", lambda folder: weights.widen(gemma3_path, folder))
+    return made_once("wide/gemma3", lambda folder: weights.widen(gemma3_path, folder))
 
 
-def _made_once(name: str, make: Callable[[Path], Path]) -> Path:
-    """Return the model folder `name` outside the tree, moved there from where `make` leaves it."""
+def made_once(name: str, make: Callable[[Path], Path]) -> Path:
+    """Return the folder `name` outside the tree, moved there from where `make` leaves it."""
     target = cache_folder() / name
     target.parent.mkdir(exist_ok=True)
     with exclusive(target.with_suffix(".lock")):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import cache_folder, exclusive
+from tests.conftest import made_once
 
 PACKAGES = {
     "codex": "@openai/codex@0.169.0",
@@ -34,14 +34,12 @@ def program_of(_environment: None) -> Callable[[str], Path]:
 
 
 def _fetched(npm: str, name: str) -> Path:
-    target = cache_folder() / f"agent-{PACKAGES[name].replace('/', '-')}"
-    with exclusive(target.with_name(f"{target.name}.lock")):
-        if not (target / "complete").exists():
-            shutil.rmtree(target, ignore_errors=True)
-            options = ("--no-audit", "--no-fund", "--silent", "--fetch-retries=0", "--prefix", str(target))
-            try:
-                subprocess.run([npm, "install", *options, PACKAGES[name]], check=True, timeout=240, capture_output=True)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                pytest.skip(f"npm cannot fetch {name}: {error}")
-            (target / "complete").touch()
-    return target / "node_modules" / ".bin" / name
+    def fetch(target: Path) -> Path:
+        options = ("--no-audit", "--no-fund", "--silent", "--fetch-retries=0", "--prefix", str(target))
+        try:
+            subprocess.run([npm, "install", *options, PACKAGES[name]], check=True, timeout=240, capture_output=True)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            pytest.skip(f"npm cannot fetch {name}: {error}")
+        return target / "node_modules"
+
+    return made_once(f"agent-{PACKAGES[name].replace('/', '-')}/node_modules", fetch) / ".bin" / name
