@@ -21,6 +21,8 @@ class CachePlan:
 
     root: Path
     """The cache directory."""
+    base: Path | None = None
+    """What it lies in that is never made for it; None where all of it may be."""
     enabled: bool = True
     hot_bytes: int = 0
     """Memory of all models together."""
@@ -43,10 +45,12 @@ def plan(
 ) -> CachePlan:
     """Return the plan of `settings`, whose units are checked already; `home_cache` is the default directory."""
     # A relative path is the home's, wherever the daemon was started from.
-    root = home_cache.parent / Path(settings.dir).expanduser() if settings.dir else home_cache
+    home = home_cache.parent
+    root = home / Path(settings.dir).expanduser() if settings.dir else home_cache
     disk_bytes = (volume_bytes or volume)(root)
     return CachePlan(
         root=root,
+        base=home if home in root.parents else None,
         enabled=settings.enabled,
         hot_bytes=_size(settings.hot_max_size, memory_bytes),
         policy=Policy(

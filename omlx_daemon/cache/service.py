@@ -185,7 +185,7 @@ class CacheService:
             loop.call_soon_threadsafe(self._removed, removed)
 
         try:
-            ledger = await self.desk.run(lambda: Ledger.open(self.plan.root, self._limits()))
+            ledger = await self.desk.run(lambda: Ledger.open(self.plan.root, self._limits(), base=self.plan.base))
         except OmlxError as error:
             if not self.why_no_cold:
                 hint = f"; {error.body.hint}" if error.body.hint else ""

@@ -84,8 +84,8 @@ class Layout:
         return self.bucket / fingerprint
 
     def create(self) -> None:
-        """Make the directory and its tag, readable by their owner alone. Raises OSError."""
-        self.root.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        """Make the directory and its tag, readable by their owner alone; not what it lies in. Raises OSError."""
+        self.root.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         self.bucket.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         if self.bucket.is_symlink():
             raise NotADirectoryError(ENOTDIR, f"{self.bucket} is a symbolic link")

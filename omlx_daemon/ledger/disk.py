@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.coldstore.documents import TEMPORARY_PREFIX
-from omlx_daemon.coldstore.layout import Layout
+from omlx_daemon.coldstore.layout import DIRECTORY_MODE, Layout
 from omlx_daemon.ledger.lock import DirectoryLock
 
 StatVfs = Callable[[Path], os.statvfs_result]
@@ -22,8 +22,10 @@ _UNIT_BYTES = (4 << 10, 128 << 10)
 class Disk:
     """The directory, from `open` to `close`."""
 
-    def __init__(self, root: Path, statvfs: StatVfs) -> None:
+    def __init__(self, root: Path, statvfs: StatVfs, base: Path | None = None) -> None:
+        """Keep `root`, which is made where it is missing, with what it lies in: up to `base`, which must be there."""
         self.layout = Layout(root)
+        self._base = base
         self._statvfs = statvfs
         self._lock = DirectoryLock(self.layout.lock)
         self.per_file_bytes = 0
@@ -32,7 +34,7 @@ class Disk:
     def open(self) -> None:
         """Make the directory and lock it. Raises OmlxError where another holds it or it cannot be used."""
         try:
-            self.layout.create()
+            self._create()
             self._lock.take()
             self.per_file_bytes = 3 * min(max(self._statvfs(self.layout.root).f_frsize, _UNIT_BYTES[0]), _UNIT_BYTES[1])
         except OSError as error:
@@ -59,7 +61,7 @@ class Disk:
 
     def try_out(self) -> None:
         """Make sure that the directory is there, is ours and takes a file. Raises OSError."""
-        self.layout.create()
+        self._create()
         if not self._lock.is_held():
             try:
                 self._lock.take()
@@ -71,3 +73,13 @@ class Disk:
         finally:
             with suppress(OSError):
                 path.unlink()
+
+    def _create(self) -> None:
+        """Make the directory. A home that was deleted stays deleted, at whatever moment that was. Raises OSError."""
+        root = self.layout.root
+        if self._base is None:
+            root.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        else:
+            for folder in reversed(root.relative_to(self._base).parents[:-1]):
+                (self._base / folder).mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        self.layout.create()

@@ -18,14 +18,21 @@ class Ledger(Administration):
 
     @classmethod
     def open(
-        cls, root: Path, policy: Policy, *, clock: Callable[[], float] | None = None, statvfs: StatVfs = os.statvfs
+        cls,
+        root: Path,
+        policy: Policy,
+        *,
+        base: Path | None = None,
+        clock: Callable[[], float] | None = None,
+        statvfs: StatVfs = os.statvfs,
     ) -> Ledger:
         """Lock the cache directory, made where it is missing, and read its accounts from names and sizes.
 
-        Removes nothing yet but temporaries of dead writers; `maintain` does. `clock` gives seconds since the epoch and
-        is steady where none is given. Raises OmlxError where another process holds the directory, or it cannot be used.
+        Removes nothing yet but temporaries of dead writers; `maintain` does. What it lies in is made too, below `base`
+        where that is given: a directory above it, which must be there. `clock` gives seconds since the epoch and is
+        steady where none is given. Raises OmlxError where another process holds the directory, or it cannot be used.
         """
-        disk = Disk(root, statvfs)
+        disk = Disk(root, statvfs, base)
         disk.open()
         try:
             ledger = cls(disk, policy, clock or SteadyClock())

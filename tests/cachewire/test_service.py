@@ -106,7 +106,11 @@ def test_settings_become_numbers(tmp_path: Path) -> None:
         write_policy=WritePolicy.SECOND_HIT,
     )
     assert not plan(CacheSettings(cold_max_size="0"), tmp_path, GIB, lambda root: GIB).has_cold
-    assert plan(CacheSettings(dir="~/x"), tmp_path, GIB).root == Path.home() / "x"
+    elsewhere = plan(CacheSettings(dir="~/x"), tmp_path / "cache", GIB)
+    assert (elsewhere.root, elsewhere.base) == (Path.home() / "x", None)
+    inside = plan(CacheSettings(dir="a/b"), tmp_path / "cache", GIB)
+    assert (inside.root, inside.base) == (tmp_path / "a" / "b", tmp_path)
+    assert plan(CacheSettings(), tmp_path / "cache", GIB).base == tmp_path
 
 
 def test_a_worker_reserves_stores_and_hears_of_evictions(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.coldstore import blockfile
+from omlx_daemon.coldstore.layout import Layout
 from omlx_daemon.ledger.health import RETRY_S
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.ledger.policy import Policy, Refusal
@@ -109,6 +110,33 @@ def test_a_directory_that_another_took_over_meanwhile_is_left_to_it(bench: Bench
     assert "in use by another process" in bench.ledger.degraded
     other.close()
     assert bench.ledger.probe()
+
+
+def test_a_home_that_was_deleted_is_not_made_anew(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    root = home / "large" / "things" / "cache"
+    with pytest.raises(OmlxError, match="No such file or directory"):
+        Ledger.open(root, Policy(), base=home)
+    assert not home.exists()
+    home.mkdir()
+    ledger = Ledger.open(root, Policy(), base=home)
+    shutil.rmtree(home)
+    assert not ledger.probe()
+    ledger.maintain()
+    ledger.rescan()
+    assert ledger.reserve("a", MODELS["a"], 1000) == 0
+    with pytest.raises(FileNotFoundError):
+        Layout(root).create_namespace(MODELS["a"], "a", {})
+    assert not home.exists()
+    home.mkdir()
+    assert ledger.probe()
+    ledger.close()
+
+
+def test_all_that_a_directory_elsewhere_lies_in_is_made(tmp_path: Path) -> None:
+    root = tmp_path / "large" / "things" / "cache"
+    Ledger.open(root, Policy()).close()
+    assert root.is_dir()
 
 
 def test_a_namespace_that_was_deleted_is_made_anew(bench: Bench) -> None:
