@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_a_deleted_log_directory_is_made_anew(place: Place) -> None:
 def test_a_deleted_home_ends_its_daemon_and_the_next_command_begins_anew(place: Place) -> None:
     place.well("start")
     # The daemon may be writing there at this moment: again until all is gone, as people do.
-    wait_until(lambda: shutil.rmtree(place.path, ignore_errors=True) or not place.path.exists())
+    wait_until(lambda: _is_deleted(place.path))
     wait_until(lambda: not place.daemons())
     assert not place.path.exists()
     place.path.mkdir(mode=0o700)
@@ -91,3 +92,8 @@ def test_a_home_that_another_took_the_place_of_is_left_to_it(place: Place) -> No
     wait_until(lambda: [process.pid for process in place.daemons()] == [place.pid()])
     assert place.pid() != old.pid
     place.well("ps")
+
+
+def _is_deleted(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
