@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from omlx_daemon.api.anthropic import schema
+from omlx_daemon.api.anthropic.documents import first_cited
 from omlx_daemon.api.anthropic.prompt import chat_prompt
 from omlx_daemon.api.anthropic.schema import MAX_SEED, MessagesBody, PromptBody, ThinkingAdaptive, ThinkingEnabled
 from omlx_daemon.api.anthropic.usage import Scale
@@ -65,6 +66,8 @@ def _warnings(body: MessagesBody) -> Iterator[str]:
         yield _NO_BUDGET
     if body.output_config is not None and body.output_config.task_budget is not None:
         yield _NO_TASK_BUDGET
+    if field := first_cited(body.messages):
+        yield f"{field} is not honoured; the model reads its documents and cites nothing"
 
 
 def count_job(body: PromptBody, caller: Caller, served: Served) -> Job:

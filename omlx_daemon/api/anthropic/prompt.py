@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from omlx_cli.contract.errors import OmlxError
 from omlx_cli.contract.model_options import is_template_kwarg
 from omlx_daemon.api import signature
+from omlx_daemon.api.anthropic.documents import BETWEEN_BLOCKS, NO_VISION, document_text
 from omlx_daemon.api.anthropic.schema import (
     Block,
     ClientTool,
@@ -15,6 +17,7 @@ from omlx_daemon.api.anthropic.schema import (
     ImageBlock,
     InputMessage,
     PromptBody,
+    Shown,
     SystemText,
     TextBlock,
     ThinkingBlock,
@@ -24,8 +27,6 @@ from omlx_daemon.api.anthropic.schema import (
 from omlx_daemon.api.extras import invalid, shallow
 from omlx_daemon.core.requests import ChatPrompt, Message
 
-BETWEEN_BLOCKS = "\n\n"
-"""Stands between blocks of text that a client wrote; an answer's own blocks go on without a break."""
 _SCHEMALESS: dict[str, object] = {"type": "object", "properties": {}}
 
 
@@ -75,8 +76,9 @@ def _answer(blocks: Sequence[Block], place: str) -> Message:
                 reasoning.append(block.thinking or signature.omitted_text(block.signature))
             case ToolUseBlock():
                 calls.append(_call(block))
-            case ToolResultBlock():
-                raise invalid(f"{place}.content[{index}]", "a tool_result block stands in a user's message")
+            case ToolResultBlock() | DocumentBlock():
+                kind = block.__struct_config__.tag
+                raise invalid(f"{place}.content[{index}]", f"a {kind} block stands in a user's message")
             case _:
                 _refuse_unseen(block, f"{place}.content[{index}]")
     return Message(role="assistant", content="".join(text), reasoning="".join(reasoning), tool_calls=tuple(calls))
@@ -89,6 +91,8 @@ def _asked(role: str, blocks: Sequence[Block], place: str, called: dict[str, str
         where = f"{place}.content[{index}]"
         if isinstance(block, TextBlock):
             texts.append(block.text)
+        elif isinstance(block, DocumentBlock) and role == "user":
+            texts.append(document_text(block, where))
         elif isinstance(block, ToolResultBlock) and role == "user":
             yield from _text_turn(role, texts)
             texts = []
@@ -109,12 +113,20 @@ def _text_turn(role: str, texts: Sequence[str]) -> Iterator[Message]:
 
 def _result(block: ToolResultBlock, place: str, called: dict[str, str]) -> Message:
     parts = [TextBlock(text=block.content)] if isinstance(block.content, str) else block.content or []
-    for index, part in enumerate(parts):
-        _refuse_unseen(part, f"{place}.content[{index}]")
-    text = _joined(part.text for part in parts if isinstance(part, TextBlock))
+    text = _joined(_shown(part, f"{place}.content[{index}]") for index, part in enumerate(parts))
     if block.is_error:
         text = f"Error: {text}" if text else "Error"
     return Message(role="tool", content=text, name=called.get(block.tool_use_id, ""), tool_call_id=block.tool_use_id)
+
+
+def _shown(part: Shown, place: str) -> str:
+    match part:
+        case TextBlock():
+            return part.text
+        case DocumentBlock():
+            return document_text(part, place)
+        case _:
+            raise _unseen(place)
 
 
 def _call(block: ToolUseBlock) -> dict[str, object]:
@@ -156,9 +168,12 @@ def _check_beginning(turn: Message, place: str) -> None:
 
 def _refuse_unseen(block: object, place: str) -> None:
     """Refuse a block that only a model with eyes could read."""
-    if isinstance(block, ImageBlock | DocumentBlock):
-        kind = "image" if isinstance(block, ImageBlock) else "document"
-        raise invalid(place, f"{kind} blocks are not supported: no model here has vision")
+    if isinstance(block, ImageBlock):
+        raise _unseen(place)
+
+
+def _unseen(place: str) -> OmlxError:
+    return invalid(place, NO_VISION)
 
 
 def _tools(tools: Sequence[ClientTool]) -> Iterator[dict[str, object]]:

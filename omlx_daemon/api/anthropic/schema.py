@@ -4,11 +4,11 @@ Accepted without effect, since they change nothing about the answer: `cache_cont
 cached), `service_tier`, `speed`, `inference_geo`, `diagnostics`, `metadata` but for `user_id`, betas, in tools
 `defer_loading`, `eager_input_streaming` and `allowed_callers`, every field that is not named here, and null for
 anything optional. `context_management` is answered with an empty list of applied edits, `thinking.budget_tokens` and
-`output_config.task_budget` with a warning.
+`output_config.task_budget` with a warning, as are `citations` of a document.
 
-Refused, since ignoring them would change the answer: tools that carry a `type` of Anthropic's own, images and
-documents, `container`, `mcp_servers`, `thread` (a conversation that the service keeps), `compaction` but where tokens
-are counted, and any kind of content block that is not named here.
+Refused, since ignoring them would change the answer: tools that carry a `type` of Anthropic's own, images, documents
+that are no text, `container`, `mcp_servers`, `thread` (a conversation that the service keeps), `compaction` but where
+tokens are counted, and any kind of content block that is not named here.
 
 Beside Anthropic's own fields: those of `api.extras`, `min_p`, `repetition_penalty`, `seed` and `chat_template_kwargs`.
 """
@@ -55,10 +55,44 @@ class ImageBlock(_Typed, frozen=True, kw_only=True, tag="image"):
     source: dict[str, Any]
 
 
-class DocumentBlock(_Typed, frozen=True, kw_only=True, tag="document"):
-    """A document, which no model can see yet."""
+class TextSource(_Typed, frozen=True, kw_only=True, tag="text"):
+    """A document as plain text."""
 
-    source: dict[str, Any]
+    data: str
+    media_type: Literal["text/plain"]
+
+
+class ContentSource(_Typed, frozen=True, kw_only=True, tag="content"):
+    """A document as text or as blocks of it."""
+
+    content: str | list[TextBlock | ImageBlock]
+
+
+class Base64Source(_Typed, frozen=True, kw_only=True, tag="base64"):
+    """A document that only a model with vision could read."""
+
+
+class UrlSource(_Typed, frozen=True, kw_only=True, tag="url"):
+    """A document that would have to be fetched."""
+
+
+class FileSource(_Typed, frozen=True, kw_only=True, tag="file"):
+    """A document that the service would keep."""
+
+
+class Citations(_Value, frozen=True, kw_only=True):
+    """Whether the answer is to cite from a document."""
+
+    enabled: bool | None = None
+
+
+class DocumentBlock(_Typed, frozen=True, kw_only=True, tag="document"):
+    """A document, of which models read text alone."""
+
+    source: TextSource | ContentSource | Base64Source | UrlSource | FileSource
+    title: str | None = None
+    context: str | None = None
+    citations: Citations | None = None
 
 
 class ThinkingBlock(_Typed, frozen=True, kw_only=True, tag="thinking"):

@@ -15,6 +15,14 @@ _NO_NUMBER = ['"1"', "true", "[]", "{}", '"NaN"']
 _NO_BOOL = ['"true"', "0", "1", "[]", "{}"]
 _NO_TEXT = ["1", "true", "[]", "{}"]
 
+_PLAIN = '{"type":"text","media_type":"text/plain","data":"x"}'
+
+
+def _document(source: str, more: str = '"title":"x"') -> str:
+    """Return a turn that is a document."""
+    return f'{{"role":"user","content":[{{"type":"document","source":{source},{more}}}]}}'
+
+
 SHARED: dict[str, list[str]] = {
     "model": [*_NO_TEXT, "null", '""', '"' + "x" * 513 + '"'],
     "messages": ['"x"', "1", "true", "{}", "null", "[]", "[1]", '["x"]', "[null]", "[{}]", "[[]]"],
@@ -98,7 +106,6 @@ TURNS: dict[str, list[str]] = {
     "messages[0].content[0]": [
         '{"role":"user","content":["x"]}',
         '{"role":"user","content":[{"type":"image","source":{"type":"url","url":"http://x"}}]}',
-        '{"role":"user","content":[{"type":"document","source":{"type":"base64","data":""}}]}',
         '{"role":"user","content":[{"type":"tool_use","id":"a","name":"f","input":{}}]}',
         '{"role":"assistant","content":[{"type":"tool_result","tool_use_id":"a"}]}',
     ],
@@ -107,6 +114,36 @@ TURNS: dict[str, list[str]] = {
         '{"role":"user","content":[{"type":"input_text","text":"x"}]}',
         '{"role":"user","content":[{"type":"search_result","source":"x","title":"x","content":[]}]}',
         '{"role":"assistant","content":[{"type":"server_tool_use","id":"a","name":"web_search","input":{}}]}',
+    ],
+    "messages[0].content[0].source": [
+        _document("{}"),
+        _document('"x"'),
+        _document("null"),
+        _document('{"type":"base64","data":""}'),
+        _document('{"type":"url","url":"http://x"}'),
+        _document('{"type":"file","file_id":"file_1"}'),
+    ],
+    "messages[0].content[0].source.type": [_document('{"type":"tape"}'), _document('{"type":1}')],
+    "messages[0].content[0].source.data": [
+        _document('{"type":"text","media_type":"text/plain"}'),
+        _document('{"type":"text","media_type":"text/plain","data":1}'),
+    ],
+    "messages[0].content[0].source.media_type": [
+        _document('{"type":"text","data":"x"}'),
+        _document('{"type":"text","media_type":"text/html","data":"x"}'),
+    ],
+    "messages[0].content[0].source.content": [
+        _document('{"type":"content"}'),
+        _document('{"type":"content","content":null}'),
+        _document('{"type":"content","content":["x"]}'),
+        _document('{"type":"content","content":[{"type":"document","source":{}}]}'),
+        _document('{"type":"content","content":[{"type":"image","source":{}}]}'),
+    ],
+    "messages[0].content[0].title": [_document(_PLAIN, '"title":1')],
+    "messages[0].content[0].context": [_document(_PLAIN, '"context":["x"]')],
+    "messages[0].content[0].citations": [
+        _document(_PLAIN, '"citations":true'),
+        _document(_PLAIN, '"citations":{"enabled":"yes"}'),
     ],
     "messages[0].content[0].text": ['{"role":"user","content":[{"type":"text"}]}'],
     "messages[0].content[0].input": [

@@ -16,7 +16,7 @@ from omlx_daemon.api.body import decode
 from omlx_daemon.api.caller import Caller
 from omlx_daemon.core.models import Served
 from omlx_daemon.core.requests import Priority, ReasoningOptions, ResponseFormat, Sampling, ToolChoice, ToolMode
-from tests.api.anthropic.bodies import ASK, CALLER, LOOK, WAIT, body, job
+from tests.api.anthropic.bodies import ASK, CALLER, LOOK, WAIT, assistant, body, job, user
 
 SCHEMA: dict[str, object] = {"type": "object", "properties": {"a": {"type": "integer"}}}
 
@@ -126,6 +126,15 @@ def test_a_budget_that_is_not_kept_is_told() -> None:
 def test_a_task_budget_that_the_model_is_not_told_is_told_of() -> None:
     (warning,) = job(output_config={"task_budget": {"type": "tokens", "total": 50_000}}).warnings
     assert "task_budget" in warning
+
+
+def test_documents_that_would_be_cited_are_spoken_of_once() -> None:
+    paper = {"type": "document", "source": {"type": "content", "content": "x"}, "citations": {"enabled": True}}
+    result = {"type": "tool_result", "tool_use_id": "a", "content": [{"type": "text", "text": "x"}, paper]}
+    (warning,) = job(messages=[user("hi"), assistant("yes"), user([result, paper])]).warnings
+    assert warning.startswith("messages[2].content[0].content[1].citations is not honoured")
+    for silent in ({"enabled": False}, {}, None):
+        assert job(messages=[user([{**paper, "citations": silent}])]).warnings == ()
 
 
 def test_a_count_is_that_of_the_conversation_whatever_compaction_is_asked_for() -> None:

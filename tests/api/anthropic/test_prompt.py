@@ -15,7 +15,13 @@ from tests.api.anthropic.bodies import ASK, LOOK, WAIT, assistant, prompt, text,
 EPHEMERAL = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 CALL = {"type": "tool_use", "id": "call_1", "name": "look", "input": {"at": "sky", "é": [1, None]}}
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
-DOCUMENT = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
+PLAIN = {"type": "text", "media_type": "text/plain", "data": "Blue light\nscatters."}
+PDF = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+SHOWN = "<document>\n<document_content>\nBlue light\nscatters.\n</document_content>\n</document>"
+
+
+def document(source: dict[str, Any] = PLAIN, **more: Any) -> dict[str, Any]:
+    return {"type": "document", "source": source, **more}
 
 
 def result(content: object = "blue", **more: Any) -> dict[str, Any]:
@@ -144,19 +150,78 @@ def test_reasoning_that_was_left_out_is_read_from_our_signature_alone(block: dic
     assert (found.messages[1].reasoning, found.messages[1].content) == (hidden, "Light.")
 
 
-@pytest.mark.parametrize("block", [IMAGE, DOCUMENT])
-@pytest.mark.parametrize("place", ["user", "result", "assistant"])
-def test_what_needs_eyes_is_refused_by_name(block: dict[str, Any], place: str) -> None:
-    turns, param = {
+def placed(block: dict[str, Any], place: str) -> tuple[list[dict[str, Any]], str]:
+    """Return turns with a block in a place, and how the place is called."""
+    return {
         "user": ([user([text("See:"), block])], "messages[0].content[1]"),
         "result": ([*ASK, assistant([CALL]), user([result([block])])], "messages[2].content[0].content[0]"),
         "assistant": ([*ASK, assistant([block]), user("?")], "messages[1].content[0]"),
     }[place]
+
+
+@pytest.mark.parametrize("place", ["user", "result", "assistant"])
+def test_what_needs_eyes_is_refused_by_name(place: str) -> None:
+    turns, param = placed(IMAGE, place)
     error = refusal(*turns)
     assert (error.body.param, str(error)) == (
         param,
-        f"{param}: {block['type']} blocks are not supported: no model here has vision",
+        f"{param}: image blocks are not supported: no model here has vision",
     )
+
+
+@pytest.mark.parametrize(
+    ("block", "shown"),
+    [
+        (document(), SHOWN),
+        (document(**EPHEMERAL, title=None, context="", citations={"enabled": False}), SHOWN),
+        (document({"type": "content", "content": "Blue light\nscatters."}), SHOWN),
+        (
+            document({"type": "content", "content": [text("a", **EPHEMERAL), text("b")]}),
+            "<document>\n<document_content>\na\n\nb\n</document_content>\n</document>",
+        ),
+        (
+            document({**PLAIN, "data": ""}),
+            "<document>\n<document_content>\n\n</document_content>\n</document>",
+        ),
+        (
+            document(context="From 1871.", title="On light"),
+            SHOWN.replace("<document>\n", "<document>\n<title>On light</title>\n<context>From 1871.</context>\n"),
+        ),
+    ],
+)
+def test_a_document_is_shown_as_text_in_a_question_and_in_a_tool_s_result(block: dict[str, Any], shown: str) -> None:
+    asked, given = prompt(*placed(block, "user")[0]), prompt(*placed(block, "result")[0])
+    assert [message.content for message in asked.messages] == [f"See:\n\n{shown}"]
+    assert (given.messages[-1].role, given.messages[-1].content) == ("tool", shown)
+
+
+def test_documents_and_texts_keep_their_order() -> None:
+    found = prompt(user([document(), text("and"), document({**PLAIN, "data": "x"}), text("So?")]))
+    assert found.messages[0].content.split("\n\n") == [
+        SHOWN,
+        "and",
+        SHOWN.replace("Blue light\nscatters.", "x"),
+        "So?",
+    ]
+
+
+@pytest.mark.parametrize("place", ["user", "result"])
+@pytest.mark.parametrize(
+    ("source", "inside", "words"),
+    [
+        (PDF, "", "base64 documents are not supported, only text: send it as text or content"),
+        ({"type": "url", "url": "https://example.org/a.pdf"}, "", "url documents are not supported"),
+        ({"type": "file", "file_id": "file_1"}, "", "file documents are not supported"),
+        ({"type": "content", "content": [text("a"), IMAGE]}, ".content[1]", "image blocks are not supported"),
+    ],
+)
+def test_a_document_that_is_no_text_is_refused_by_name(
+    source: dict[str, Any], inside: str, words: str, place: str
+) -> None:
+    turns, param = placed(document(source), place)
+    error = refusal(*turns)
+    assert error.body.param == f"{param}.source{inside}"
+    assert str(error).startswith(f"{param}.source{inside}: {words}")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +231,8 @@ def test_what_needs_eyes_is_refused_by_name(block: dict[str, Any], place: str) -
         (user([{"type": "thinking", "thinking": "x"}]), "messages[1].content[0]"),
         ({"role": "system", "content": [result()]}, "messages[1].content[0]"),
         (assistant([result()]), "messages[1].content[0]"),
+        (assistant([document()]), "messages[1].content[0]"),
+        ({"role": "system", "content": [document()]}, "messages[1].content[0]"),
     ],
 )
 def test_blocks_that_do_not_stand_where_they_are(turn: dict[str, Any], param: str) -> None:

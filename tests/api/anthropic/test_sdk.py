@@ -8,7 +8,7 @@ from pathlib import Path
 
 import anthropic
 import pytest
-from anthropic.types import MessageParam, ToolParam
+from anthropic.types import DocumentBlockParam, MessageParam, ToolParam, ToolResultBlockParam
 from pydantic import BaseModel
 
 from omlx_cli.contract.settings import ServerSettings
@@ -105,6 +105,47 @@ def test_a_tools_round_trip(sdk: anthropic.Anthropic, served: Served) -> None:
         ["call_1", "call_2"],
     )
     assert (result.role, result.name, result.content) == ("tool", "look", "blue")
+
+
+def test_documents(sdk: anthropic.Anthropic, served: Served) -> None:
+    paper: DocumentBlockParam = {
+        "type": "document",
+        "source": {"type": "text", "media_type": "text/plain", "data": "Blue light scatters."},
+        "title": "On light",
+        "cache_control": {"type": "ephemeral"},
+        "citations": {"enabled": True},
+    }
+    table: DocumentBlockParam = {"type": "document", "source": {"type": "content", "content": "400 nm"}}
+    result: ToolResultBlockParam = {"type": "tool_result", "tool_use_id": "call_1", "content": [table]}
+    asked: list[MessageParam] = [
+        {"role": "user", "content": [paper, {"type": "text", "text": "Why?"}]},
+        {
+            "role": "assistant",
+            "content": [{"type": "tool_use", "id": "call_1", "name": "look", "input": {}}],
+        },
+        {"role": "user", "content": [result]},
+    ]
+    reply = sdk.messages.create(model="sky", max_tokens=64, messages=asked, tools=TOOLS)
+    assert reply.model_extra is not None
+    assert reply.model_extra["warnings"] == [
+        "messages[0].content[0].citations is not honoured; the model reads its documents and cites nothing"
+    ]
+    assert sdk.messages.count_tokens(model="sky", messages=asked, tools=TOOLS).input_tokens == 7
+    answered, counted = (request.prompt for request in served.inference.requests[-2:])
+    assert answered == counted
+    assert isinstance(answered, ChatPrompt)
+    assert [message.content for message in answered.messages] == [
+        "<document>\n<title>On light</title>\n"
+        "<document_content>\nBlue light scatters.\n</document_content>\n</document>\n\nWhy?",
+        "",
+        "<document>\n<document_content>\n400 nm\n</document_content>\n</document>",
+    ]
+    pdf: DocumentBlockParam = {
+        "type": "document",
+        "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="},
+    }
+    with pytest.raises(anthropic.BadRequestError, match="source: base64 documents are not supported"):
+        sdk.messages.create(model="sky", max_tokens=64, messages=[{"role": "user", "content": [pdf]}])
 
 
 def test_beta_messages(sdk: anthropic.Anthropic) -> None:
