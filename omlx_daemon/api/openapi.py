@@ -16,8 +16,8 @@ from omlx_daemon.api.anthropic import replies as anthropic_replies
 from omlx_daemon.api.anthropic import schema as anthropic_schema
 from omlx_daemon.api.errors import OpenAIErrorReply
 from omlx_daemon.api.openai import replies, schema
-from omlx_daemon.api.responses.replies import Deleted, Response
-from omlx_daemon.api.responses.schema import ResponsesBody
+from omlx_daemon.api.responses.replies import Deleted, InputTokens, ItemPage, Response
+from omlx_daemon.api.responses.schema import InputTokensBody, ResponsesBody
 from omlx_daemon.api.streaming import EVENT_STREAM_TYPE
 
 PATH = "/openapi.json"
@@ -39,7 +39,10 @@ _TYPES = (
     anthropic_replies.ModelInfoReply,
     anthropic_replies.AnthropicErrorReply,
     ResponsesBody,
+    InputTokensBody,
     Response,
+    ItemPage,
+    InputTokens,
     Deleted,
     ErrorReply,
     api.Health,

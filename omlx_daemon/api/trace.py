@@ -8,7 +8,7 @@ from uuid import uuid4
 from litestar.types import ASGIApp, HTTPReceiveMessage, Message, Receive, Scope, Send, WebSocketReceiveMessage
 
 PREFIX = "req_"
-_REPLY_PREFIXES = ("chatcmpl-", "cmpl-", "msg_")
+_REPLY_PREFIXES = ("chatcmpl-", "cmpl-", "msg_", "resp_")
 
 
 class Trace:

@@ -8,6 +8,7 @@ from omlx_cli.contract import routes
 from omlx_cli.contract.errors import Code, OmlxError
 
 _HINT = "chat, completions, responses and messages are served"
+_SUMMARY = "ask for a summary with /v1/responses, and go on from that"
 
 
 @post(routes.EMBEDDINGS, status_code=200, include_in_schema=False)
@@ -22,6 +23,12 @@ async def rerank() -> None:
     raise OmlxError(Code.UNSUPPORTED, "reranking is not supported yet", _HINT)
 
 
+@post(routes.RESPONSE_COMPACT, status_code=200, include_in_schema=False)
+async def compact() -> None:
+    """Refuse: no model here compacts a conversation into an item of its own."""
+    raise OmlxError(Code.UNSUPPORTED, "compaction of a conversation is not supported yet", _SUMMARY)
+
+
 def router() -> Router:
     """Return these routes."""
-    return Router("/", route_handlers=[embeddings, rerank], tags=["openai"])
+    return Router("/", route_handlers=[embeddings, rerank, compact], tags=["openai"])

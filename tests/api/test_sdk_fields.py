@@ -11,13 +11,13 @@ import openai
 import pytest
 from openai.resources.chat.completions import Completions as Chat
 from openai.resources.completions import Completions as Text
-from openai.resources.responses import Responses
+from openai.resources.responses import InputTokens, Responses
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response
 
 from omlx_daemon.api.openai.schema import ChatCompletionBody, CompletionBody
-from omlx_daemon.api.responses.schema import ResponsesBody
+from omlx_daemon.api.responses.schema import InputTokensBody, ResponsesBody
 from tests.api.serving import Served
 
 OF_THE_SDK = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
@@ -29,6 +29,7 @@ CREATE: dict[str, tuple[Callable[..., Any], Any, set[str]]] = {
     "chat": (Chat.create, ChatCompletionBody, HARMLESS),
     "text": (Text.create, CompletionBody, set()),
     "responses": (Responses.create, ResponsesBody, {*HARMLESS, "stream_options", "max_tool_calls", "image"}),
+    "count": (InputTokens.count, InputTokensBody, {"personality"}),
 }
 
 

@@ -103,6 +103,26 @@ def test_completions(client: openai.OpenAI) -> None:
     assert echoed.choices[0].text == "Once upon a time" + reply.choices[0].text
 
 
+def test_responses_that_are_counted_made_and_listed(client: openai.OpenAI) -> None:
+    counted = client.responses.input_tokens.count(model="smollm2", input="Why is the sky blue?", instructions="Hm.")
+    first = client.responses.create(
+        model="smollm2", input="Why is the sky blue?", instructions="Hm.", temperature=0, max_output_tokens=8
+    )
+    assert first.usage is not None
+    assert counted.input_tokens == first.usage.input_tokens > 10
+    further = client.responses.input_tokens.count(model="smollm2", input="And red?", previous_response_id=first.id)
+    second = client.responses.create(
+        model="smollm2", input="And red?", previous_response_id=first.id, temperature=0, max_output_tokens=4
+    )
+    assert second.usage is not None
+    assert further.input_tokens == second.usage.input_tokens
+    listed = client.responses.input_items.list(second.id, order="asc")
+    assert [item.id for item in listed][1] == first.output[0].id
+    assert client.responses.input_tokens.count(model="smollm2", input="word " * 9000).input_tokens > 9000
+    with pytest.raises(openai.BadRequestError, match="background"):
+        client.responses.cancel(second.id)
+
+
 def test_unknown_model_names_near_matches(client: openai.OpenAI) -> None:
     with pytest.raises(openai.NotFoundError, match="smollm2"):
         client.chat.completions.create(model="smolm2", messages=ASK)

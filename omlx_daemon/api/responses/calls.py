@@ -9,7 +9,7 @@ from msgspec import UNSET
 from omlx_daemon.api.responses import events as told
 from omlx_daemon.api.responses.events import StreamEvent
 from omlx_daemon.api.responses.replies import CallOutput, CustomCallOutput
-from omlx_daemon.api.responses.tools import Known, joined, unwrapped, wrapped
+from omlx_daemon.api.responses.tools import Known, unwrapped
 from omlx_daemon.core.events import ToolCall
 
 CallItem = CallOutput | CustomCallOutput
@@ -26,12 +26,6 @@ def item_of(call: ToolCall, arguments: str, known: Known, new_id: Callable[[str]
     return CallOutput(
         id=new_id("fc"), call_id=call.id, name=known.name, arguments=arguments, status="completed", namespace=space
     )
-
-
-def function_of(item: CallItem) -> tuple[str, str]:
-    """Return the name and the arguments of the function that an item calls."""
-    arguments = wrapped(item.input) if isinstance(item, CustomCallOutput) else item.arguments
-    return joined(item.namespace or "", item.name), arguments
 
 
 def events_of(item: CallItem, at: int) -> list[StreamEvent]:

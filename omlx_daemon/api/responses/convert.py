@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -10,8 +11,9 @@ from omlx_cli.contract.errors import ErrorBody
 from omlx_cli.contract.model_options import is_template_kwarg
 from omlx_daemon.api.caller import Caller
 from omlx_daemon.api.extras import cache_options, invalid, terms, verbosity_warnings
+from omlx_daemon.api.responses.items import items_of
 from omlx_daemon.api.responses.prompt import messages_of
-from omlx_daemon.api.responses.schema import MAX_SEED, JsonObject, JsonSchema, ResponsesBody
+from omlx_daemon.api.responses.schema import MAX_SEED, Item, JsonObject, JsonSchema, ResponsesBody
 from omlx_daemon.api.responses.store import ResponseStore
 from omlx_daemon.api.responses.tools import Tools
 from omlx_daemon.api.trace import PREFIX as REQUEST_PREFIX
@@ -46,9 +48,8 @@ class Job:
         self.owner = caller.salt
         self.name = caller.request_id.removeprefix(REQUEST_PREFIX)
         self.id = PREFIX + self.name
-        self.conversation = _conversation(body, caller, store)
-        """Everything that was said before the response, instructions left out."""
-        self.request = _request(body, caller, self.conversation, self.tools)
+        self._before = _before(body, caller, store)
+        self.request = _request(body, caller, self._conversation(), self.tools)
 
     def reworded(self, body: ErrorBody) -> ErrorBody:
         """Return `body` with the field that it names as this dialect spells it."""
@@ -66,6 +67,15 @@ class Job:
         """Whether the response can be gone on from."""
         return self.body.store is not False
 
+    def turns(self) -> tuple[tuple[Item, ...], ...]:
+        """Return everything that was said before the response, instructions left out."""
+        taken = (item["id"] for turn in self._before for item in turn)
+        return (*self._before, items_of(self.body.input, self.name, taken))
+
+    def _conversation(self) -> tuple[Message, ...]:
+        given = messages_of(self.body.input)
+        return (*chain.from_iterable(messages_of(list(turn)) for turn in self._before), *given)
+
 
 def _warnings(body: ResponsesBody) -> tuple[str, ...]:
     """Return what is to be said of wishes that no model can heed."""
@@ -75,12 +85,10 @@ def _warnings(body: ResponsesBody) -> tuple[str, ...]:
     return found
 
 
-def _conversation(body: ResponsesBody, caller: Caller, store: ResponseStore) -> tuple[Message, ...]:
-    given = messages_of(body.input)
+def _before(body: ResponsesBody, caller: Caller, store: ResponseStore) -> tuple[tuple[Item, ...], ...]:
     if not body.previous_response_id:
-        return given
-    before = store.find(caller.salt, body.previous_response_id, "previous_response_id")
-    return (*before.messages, *given)
+        return ()
+    return store.find(caller.salt, body.previous_response_id, "previous_response_id").whole
 
 
 def _request(body: ResponsesBody, caller: Caller, conversation: tuple[Message, ...], tools: Tools) -> GenerationRequest:

@@ -12,10 +12,7 @@ from omlx_daemon.api.openai.replies import ChosenReply
 from omlx_daemon.api.responses import calls
 from omlx_daemon.api.responses import events as told
 from omlx_daemon.api.responses.events import StreamEvent
-from omlx_daemon.api.responses.prompt import Turns
 from omlx_daemon.api.responses.replies import (
-    CallOutput,
-    CustomCallOutput,
     MessageOutput,
     Output,
     OutputText,
@@ -25,7 +22,6 @@ from omlx_daemon.api.responses.replies import (
 )
 from omlx_daemon.api.responses.tools import Tools
 from omlx_daemon.core.events import Event, Reasoning, Text, TokenLogprob, ToolCall
-from omlx_daemon.core.requests import Message
 
 
 @dataclass(slots=True)
@@ -80,19 +76,6 @@ class OutputItems:
             made += self._begin(is_reasoning=False)
             made += self._piece(self._space, ()) if self._space else []
         return [*made, *self._close(status)]
-
-    def messages(self) -> tuple[Message, ...]:
-        """Return the whole items as messages of the conversation."""
-        turns = Turns()
-        for item in self.items:
-            match item:
-                case MessageOutput():
-                    turns.say("".join(part.text for part in item.content))
-                case ReasoningOutput():
-                    turns.think("".join(part.text for part in item.content))
-                case CallOutput() | CustomCallOutput():
-                    turns.call(item.call_id, *calls.function_of(item))
-        return turns.messages()
 
     def _text(self, text: str, logprobs: tuple[TokenLogprob, ...]) -> list[StreamEvent]:
         if self._open is not None and not self._open.is_reasoning:

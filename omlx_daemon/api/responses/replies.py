@@ -147,6 +147,23 @@ class Response(_Reply, frozen=True, kw_only=True):
     """What went wrong without harm to the answer."""
 
 
+class ItemPage(_Reply, frozen=True, kw_only=True):
+    """Some of the items that a response answers."""
+
+    data: list[dict[str, Any]]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+    object: Literal["list"] = "list"
+
+
+class InputTokens(_Reply, frozen=True, kw_only=True):
+    """How long a prompt is."""
+
+    input_tokens: int
+    object: Literal["response.input_tokens"] = "response.input_tokens"
+
+
 class Deleted(_Reply, frozen=True, kw_only=True):
     """A response that is forgotten."""
 

@@ -1,10 +1,10 @@
-"""Body of `POST /v1/responses`.
+"""Bodies of `POST /v1/responses` and `POST /v1/responses/input_tokens`.
 
 Accepted without effect, since they change nothing about the answer: `metadata` (given back), `user` (the client's name
 where no key and no header gives one), `prompt_cache_key`, `prompt_cache_retention`, `safety_identifier`,
 `prompt_cache_options`, `service_tier`, `client_metadata`, `stream_options`, `max_tool_calls` (it bounds hosted tools),
-`image` (there are none), what `include` asks of hosted tools, `reasoning.summary` (reasoning is given as it is), and
-every field that is not named here. Accepted with a warning: `text.verbosity`, `reasoning.context`.
+`image` (there are none), `personality`, what `include` asks of hosted tools, `reasoning.summary` (reasoning is given as
+it is), and every field that is not named here. Accepted with a warning: `text.verbosity`, `reasoning.context`.
 
 `truncation: auto` drops nothing: a prompt that is too long is refused as one. Hosted web search is left out of the
 tools with a warning; other hosted tools, `background`, `conversation`, `prompt`, `context_management`, `moderation`,
@@ -76,11 +76,10 @@ class TextOptions(msgspec.Struct, frozen=True, kw_only=True):
     verbosity: Verbosity | None = None
 
 
-class ResponsesBody(Foreign, frozen=True, kw_only=True):
-    """A turn to answer: `input` alone, or after the conversation that `previous_response_id` ended."""
+class TurnBody(Foreign, frozen=True, kw_only=True):
+    """What is said of a turn beside its `input`."""
 
     model: Name
-    input: str | list[Item]
     instructions: str | None = None
     previous_response_id: str | None = None
     store: bool | None = None
@@ -115,6 +114,23 @@ class ResponsesBody(Foreign, frozen=True, kw_only=True):
     context_management: None = None
     moderation: None = None
     access_programs: None = None
+
+
+class ResponsesBody(TurnBody, frozen=True, kw_only=True):
+    """A turn to answer: `input` alone, or after the conversation that `previous_response_id` ended."""
+
+    input: str | list[Item]
+
+
+class InputTokensBody(TurnBody, frozen=True, kw_only=True):
+    """Body of `POST /v1/responses/input_tokens`: a turn whose prompt is measured."""
+
+    input: str | list[Item] | None = None
+
+    @property
+    def turn(self) -> ResponsesBody:
+        """The turn that would be answered."""
+        return ResponsesBody(**{**msgspec.structs.asdict(self), "input": self.input or []})
 
 
 NOT_SUPPORTED = FOREIGN | {

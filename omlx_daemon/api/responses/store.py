@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from itertools import chain
 
 import msgspec
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.api.responses.replies import Response
-from omlx_daemon.core.requests import Message
+from omlx_daemon.api.responses.schema import Item
 
 MAX_RESPONSES = 1000
 MAX_BYTES = 64 << 20
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """A response, and the conversation up to its end, instructions left out."""
+    """A response, and the conversation that it answers, instructions left out."""
 
     response: Response
-    messages: tuple[Message, ...]
+    turns: tuple[tuple[Item, ...], ...]
+    """What clients said and what was answered, in turn, as items that have an id each."""
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """Every item of the conversation that it answers."""
+        return tuple(chain.from_iterable(self.turns))
+
+    @property
+    def whole(self) -> tuple[tuple[Item, ...], ...]:
+        """The conversation with the response at its end."""
+        return (*self.turns, tuple(msgspec.to_builtins(self.response.output)))
 
 
 class ResponseStore:

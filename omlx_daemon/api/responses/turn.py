@@ -64,8 +64,7 @@ class Turn:
             warnings=warnings or UNSET,
         )
         if self._job.keeps:
-            messages = (*self._job.conversation, *self._items.messages())
-            self._store.keep(self._job.owner, Kept(response=self.response, messages=messages))
+            self._store.keep(self._job.owner, Kept(response=self.response, turns=self._job.turns()))
         return [*made, told.Cut(response=self.response) if is_cut else told.Completed(response=self.response)]
 
     def _now(self, status: Status) -> Response:

@@ -12,10 +12,10 @@ from omlx_cli import keys
 from omlx_cli.contract import routes
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.api.responses.convert import echoed
+from omlx_daemon.api.responses.items import items_of
 from omlx_daemon.api.responses.replies import Response
 from omlx_daemon.api.responses.schema import ResponsesBody
 from omlx_daemon.api.responses.store import Kept, ResponseStore
-from omlx_daemon.core.requests import Message
 from tests.api.serving import JSON, Served, serving
 
 FUNCTION = {"type": "function", "name": "f"}
@@ -121,7 +121,7 @@ def test_no_key_reads_another_one_s_responses(keyed: Served) -> None:
 def kept(name: str, text: str = "x") -> Kept:
     body = ResponsesBody(model="m", input="x")
     response = Response(id=name, created_at=0, status="completed", output=[], **echoed(body))
-    return Kept(response=response, messages=(Message(role="user", content=text),))
+    return Kept(response=response, turns=(items_of(text, name),))
 
 
 def test_the_store_is_bounded_by_number_and_by_bytes() -> None:
