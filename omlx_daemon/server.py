@@ -156,8 +156,9 @@ class Life:
         self._description.keep()
         # What is there now stays: a full collection would look at all of it while streams wait.
         gc.freeze()
-        self._ready.ready()
+        # First: whoever waits for the word may look into the log, or delete it, at once.
         _log.info("ready: %s and %s", info.socket, info.address or info.tcp_error)
+        self._ready.ready()
 
     async def _drain(self) -> None:
         _log.info("stopping")
