@@ -12,10 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import weights
 
 CATALOG_NAME = "smollm2"
+
+# How long an example takes is the machine's affair. Each run tries the same ones, unless new ones are asked for.
+settings.register_profile(
+    "omlx",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="OMLX_TEST_CHANCE" not in os.environ,
+    print_blob=True,
+)
+settings.load_profile("omlx")
 
 
 @pytest.fixture(scope="session", autouse=True)
