@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def wait_until(
@@ -14,3 +16,13 @@ def wait_until(
     while not holds():
         assert time.monotonic() < deadline_s, why_not()
         time.sleep(0.01)
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder into which somebody may be writing at this moment: again until it is gone, as people do."""
+    wait_until(lambda: _is_deleted(folder))
+
+
+def _is_deleted(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,11 @@ from typing import Any
 import psutil
 
 from omlx_cli.contract.paths import Paths
+from omlx_daemon.coldstore import names
+from omlx_daemon.coldstore.names import BLOCK_TOKENS
+from tests.cachewire.driving import Client
 from tests.e2e.conftest import CLI, Home
+from tests.waiting import wait_until
 
 _CAPABILITIES = "-dac_override,-dac_read_search"
 BOUND = () if os.getuid() else ("setpriv", f"--bounding-set={_CAPABILITIES}", f"--inh-caps={_CAPABILITIES}")
@@ -113,5 +119,28 @@ def remaining(place: Place) -> Callable[[], bool]:
     return lambda: not place.daemon()["troubles"]
 
 
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """Have a process stand still while it lasts, so that what it works on is not done before it is looked at."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def await_sequence(client: Client, length: int) -> None:
+    """Wait until a sequence of so many tokens is all that is on disk: no shorter tail of its prompt any more."""
+    whole, tail = divmod(length, BLOCK_TOKENS)
+    wanted = sorted([BLOCK_TOKENS] * whole + [tail] * bool(tail))
+    wait_until(lambda: sorted(_tokens(file) for file in client.files()) == wanted)
+
+
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
+
+
+def _tokens(file: Path) -> int:
+    found = names.parse(file.name)
+    assert found is not None
+    return found.tokens

@@ -16,7 +16,7 @@ import pytest
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
 from omlx_daemon.core.clock import SteadyClock
 from tests.cachewire.driving import MODEL, Client, story
-from tests.faults.place import Place
+from tests.faults.place import Place, await_sequence
 from tests.waiting import wait_until
 
 BRISK = Path(__file__).with_name("brisk.py")
@@ -81,7 +81,7 @@ def test_nothing_expires_and_nothing_stops_when_the_clock_is_set(
     client = Client(set_place)
     set_place.well("load", MODEL)
     first = client.ask(story(300))
-    client.await_files(300 + len(first.tokens) - 1)
+    await_sequence(client, 300 + len(first.tokens) - 1)
     pid, blocks, worker = set_place.pid(), whole_blocks(client), client.row["pid"]
     for seed, offset_s in enumerate(jumps_s, 1):
         wall.set(offset_s)

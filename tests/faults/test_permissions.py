@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cachewire.driving import MODEL, Client, story
-from tests.faults.place import Place, mode, remaining
+from tests.faults.place import Place, await_sequence, mode, remaining
 from tests.waiting import wait_until
 
 SPEAKING = (("ps",), ("status",), ("stop",), ("pin", MODEL), ("ls",), ("load", MODEL))
@@ -101,7 +101,7 @@ def test_models_that_cannot_be_seen_are_not_forgotten(place: Place, client: Clie
     place.well("pin", MODEL)
     place.well("load", MODEL)
     first = client.ask(story(300))
-    client.await_files(300 + len(first.tokens) - 1)
+    await_sequence(client, 300 + len(first.tokens) - 1)
     place.well("stop")
     place.paths.models.chmod(0)
     try:
@@ -118,7 +118,7 @@ def test_models_that_cannot_be_seen_are_not_forgotten(place: Place, client: Clie
 def test_a_cache_that_is_closed_costs_its_disk_alone(place: Place, client: Client) -> None:
     place.well("load", MODEL)
     first = client.ask(story(300))
-    client.await_files(300 + len(first.tokens) - 1)
+    await_sequence(client, 300 + len(first.tokens) - 1)
     place.well("stop")
     files = client.files()
     client.cache.chmod(0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import stat
@@ -14,7 +13,7 @@ import pytest
 
 from omlx_cli.contract.services import LABEL
 from tests.standin.mac import GUI, USER, Mac
-from tests.waiting import wait_until
+from tests.waiting import delete, wait_until
 
 
 def pid(mac: Mac) -> int:
@@ -166,7 +165,7 @@ def test_a_definition_that_names_a_deleted_keg_is_renewed(mac: Mac) -> None:
 def test_a_deleted_run_directory_costs_no_restart(mac: Mac) -> None:
     mac.well("start")
     before = pid(mac)
-    shutil.rmtree(mac.paths.run)
+    delete(mac.paths.run)
     mac.well("ps")
     assert (pid(mac), len(mac.journal("spawn"))) == (before, 1)
     assert mac.asked("bootout") == 0
