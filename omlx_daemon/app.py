@@ -100,7 +100,7 @@ def build(paths: Paths, live: LiveSettings, listeners: Listeners, spawn: Spawner
         return namespaces.by_model(registry.scan())
 
     inference = CanonicalInference(pool, rules)
-    admin = Admin(cache, inference, registry.resolve, current, rules.counts, lambda: registry.unreadable)
+    admin = Admin(cache, inference, registry.resolve, current, rules.counts, lambda: registry.unseen)
     hub = Hub(journal, daemon.status, pool.requests, cache.live, clock=time.monotonic, wall=time.time)
     app = create_app(
         inference,

@@ -44,7 +44,7 @@ NEXT_LOAD = frozenset(
     {"model.context_limit", "scheduler.max_running", "scheduler.max_queued", "scheduler.stall_target"}
 )
 """What a worker learns when it starts. All that stands in neither set is read once, when the daemon starts."""
-OPTIONS_NEXT_LOAD = frozenset({"context_limit", "kv_store_bits"})
+OPTIONS_NEXT_LOAD = frozenset({"context_limit", "kv_store_bits", "adapter"})
 """What a worker learns of `[models."NAME"]` when it starts."""
 
 _log = logging.getLogger(__name__)

@@ -51,6 +51,7 @@ def _rows(detail: ModelDetail) -> list[tuple[str, str]]:
         ("context", f"{model.context_tokens} tokens" if model.context_tokens else ""),
         ("size", format_bytes(model.size_bytes)),
         ("kv store", _KV_STORE.get(detail.kv_store_bits, f"{detail.kv_store_bits}-bit")),
+        ("adapter", detail.adapter + (f" ({format_bytes(detail.adapter_bytes)})" if detail.adapter_bytes else "")),
         ("license", detail.license),
         ("source", model.source),
         ("origin", detail.origin),

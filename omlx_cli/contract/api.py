@@ -277,6 +277,10 @@ class ModelDetail(Reply, frozen=True, kw_only=True):
     chat_template: str = ""
     kv_store_bits: int = 16
     """Bits in which the KV cache stores its rows; 16 stores them as they are."""
+    adapter: str = ""
+    """The folder of the adapter that it is loaded with."""
+    adapter_bytes: int = 0
+    """What that takes as stored."""
     config: dict[str, object] = {}
 
 

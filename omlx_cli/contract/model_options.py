@@ -61,6 +61,8 @@ class ModelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_tokens: Annotated[int, Meta(ge=1, le=2**31 - 1)] | None = None
     chat_template_kwargs: dict[str, bool | int | float | str] = {}
     kv_store_bits: Literal[4, 8, 16] = 16
+    adapter: str = ""
+    """The folder of an adapter that the model is loaded with; one that is relative lies in the home."""
     prompt_rules: tuple[str, ...] | None = None
     """The rules of `[prompts]` that are on for this model, in their place; None is as for all."""
 

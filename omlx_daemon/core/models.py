@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from omlx_daemon.core.adapters import Adapter
+
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the pool needs to load a model. `path` is a folder in MLX layout."""
@@ -25,6 +27,10 @@ class ModelSpec(msgspec.Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     problem: str = ""
     """Why it cannot be loaded (custom code, no safetensors, unknown architecture), or empty."""
+    remedy: str = ""
+    """What puts an end to that, where there is something."""
+    adapter: Adapter | None = None
+    """What it is loaded with besides, by its settings."""
 
 
 class Served(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,13 +19,15 @@ def of(spec: ModelSpec, row: ModelInfo, kv_store_bits: int, namespace: str) -> M
     config = folder.look(path).config
     return ModelDetail(
         model=row,
-        fingerprint=_fingerprint(path),
+        fingerprint=_fingerprint(path, Path(spec.adapter.path) if spec.adapter else None),
         namespace=namespace,
         origin=spec.origin,
         license=spec.license,
         parameters=_parameters(path, config),
         chat_template=capabilities.template(path),
         kv_store_bits=kv_store_bits,
+        adapter=spec.adapter.path if spec.adapter else "",
+        adapter_bytes=spec.adapter.size_bytes if spec.adapter else 0,
         config=config,
     )
 
@@ -35,9 +37,9 @@ def cache_layout() -> str:
     return f"mlx-lm {metadata.version('mlx-lm')}"
 
 
-def _fingerprint(path: Path) -> str:
+def _fingerprint(path: Path, adapter: Path | None) -> str:
     try:
-        return fingerprint.fingerprint(path, cache_layout=cache_layout())
+        return fingerprint.fingerprint(path, cache_layout=cache_layout(), adapter=adapter)
     except (OSError, ValueError, tensorfile.BadTensorFile):
         return ""
 

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from omlx_daemon.core import adapters
 from omlx_daemon.models import folder, tensorfile
 
 VERSION = b"omlx fingerprint 2"
@@ -22,7 +23,6 @@ _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "tokenizer.model",
     "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json",
 )  # fmt: skip
-_ADAPTER_FILES = ("adapter_config.json", "adapters.safetensors")
 
 
 def fingerprint(path: Path, *, cache_layout: str, adapter: Path | None = None) -> str:
@@ -56,7 +56,7 @@ def _parts(path: Path, cache_layout: str, adapter: Path | None) -> Iterator[tupl
         yield f"shard {shard.name}", _shard(shard)
     yield from _files(path, _TOKENIZER_FILES)
     if adapter is not None:
-        yield from _files(adapter, _ADAPTER_FILES)
+        yield from _files(adapter, adapters.FILES)
     yield "cache layout", cache_layout.encode()
 
 

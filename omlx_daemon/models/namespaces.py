@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from omlx_daemon.core import adapters
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
 from omlx_daemon.models import detail, fingerprint, tensorfile
@@ -14,8 +15,9 @@ from omlx_daemon.models import detail, fingerprint, tensorfile
 _log = logging.getLogger(__name__)
 _VERSION = "omlx namespace 1"
 _DIGITS = 12
+_NO_ADAPTER = "none"
 
-Signature = tuple[tuple[str, int, int, int], ...]
+Signature = tuple[object, ...]
 
 
 class Namespaces:
@@ -23,7 +25,7 @@ class Namespaces:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._known: dict[str, tuple[Signature, dict[str, bytes]]] = {}
+        self._known: dict[tuple[str, str], tuple[Signature, dict[str, bytes]]] = {}
 
     def bits(self, spec: ModelSpec) -> int:
         """Return with how many bits a model's rows are stored."""
@@ -32,7 +34,7 @@ class Namespaces:
     def of(self, spec: ModelSpec) -> str:
         """Return a model's namespace, empty where its files cannot be read."""
         try:
-            digits = fingerprint.combined(self._parts(spec.path))
+            digits = fingerprint.combined(self._parts(spec))
         except (OSError, ValueError, tensorfile.BadTensorFile) as error:
             _log.warning("%s is not kept on disk: its files cannot be read: %s", spec.name, error)
             return ""
@@ -42,11 +44,12 @@ class Namespaces:
     def details(self, spec: ModelSpec) -> dict[str, str]:
         """Return a few digits of each thing that a model's namespace stands for; nothing where they cannot be read."""
         try:
-            found = self._parts(spec.path)
+            found = self._parts(spec)
         except (OSError, ValueError, tensorfile.BadTensorFile):
             return {}
         digits = {label: hashlib.sha256(value).hexdigest()[:_DIGITS] for label, value in found.items()}
-        return {**digits, "kv_store_bits": str(self.bits(spec))}
+        adapter = " ".join(digits.pop(name) for name in adapters.FILES if name in digits)
+        return {**digits, "adapter": adapter or _NO_ADAPTER, "kv_store_bits": str(self.bits(spec))}
 
     def all(self, specs: Iterable[ModelSpec]) -> frozenset[str]:
         """Return the namespaces of all these models."""
@@ -56,16 +59,19 @@ class Namespaces:
         """Return the namespaces of these models by their names, but for those that cannot be loaded."""
         return {spec.name: found for spec in specs if not spec.problem and (found := self.of(spec))}
 
-    def _parts(self, path: str) -> dict[str, bytes]:
-        """Return what a folder's fingerprint covers, read again only where a file there has changed."""
-        signature = _signature(Path(path))
-        known = self._known.get(path)
+    def _parts(self, spec: ModelSpec) -> dict[str, bytes]:
+        """Return what a model's fingerprint covers, read again only where one of its files has changed."""
+        path, adapter = Path(spec.path), Path(spec.adapter.path) if spec.adapter else None
+        signature = _signature(path, adapter)
+        key = (spec.path, str(adapter or ""))
+        known = self._known.get(key)
         if known is None or known[0] != signature:
-            found = fingerprint.parts(Path(path), cache_layout=detail.cache_layout())
-            known = self._known[path] = (signature, found)
+            found = fingerprint.parts(path, cache_layout=detail.cache_layout(), adapter=adapter)
+            known = self._known[key] = (signature, found)
         return known[1]
 
 
-def _signature(folder: Path) -> Signature:
+def _signature(folder: Path, adapter: Path | None) -> Signature:
     found = [(file.name, file.stat()) for file in sorted(folder.iterdir()) if file.is_file()]
-    return tuple((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in found)
+    own = ((name, stat.st_size, stat.st_mtime_ns, stat.st_ino) for name, stat in found)
+    return (*own, adapters.stamp(adapter) if adapter else "")

@@ -18,6 +18,7 @@ from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.namesfile import NamesFile
 from omlx_daemon.core.options import Options
 from omlx_daemon.models import catalog, folder, hubcache, lmstudio, names, origin
+from omlx_daemon.models.adapters import Adapters
 
 OWN, HUB, LMSTUDIO, LOCAL = "omlx", "hub", "lmstudio", "local"
 HIDDEN = "."
@@ -33,6 +34,7 @@ class Registry:
         """Look into the home and where other programs keep models; `options` is for settings that change later."""
         self._paths = paths
         self._options = options or Options(settings.models)
+        self._adapters = Adapters(paths.home, self._options)
         self._hub_cache = hubcache.location()
         self._catalog = _catalog(paths.home)
         self._published = NamesFile(paths.model_names)
@@ -40,6 +42,8 @@ class Registry:
         self._by_name: dict[str, ModelSpec] = {}
         self.unreadable = ""
         """Why models may be here that the last scan did not see, or empty."""
+        self.unseen = ""
+        """The same, or why one of them was not seen as it is set up."""
 
     @property
     def models_folder(self) -> Path:
@@ -57,13 +61,20 @@ class Registry:
         aliases = {alias.lower(): spec for spec in specs for alias in spec.aliases}
         self._by_name, self._specs = aliases | found, specs
         self._published.publish(self.names())
-        return list(specs)
+        found_as_set = [self._adapters.put_on(spec) for spec in specs]
+        self.unseen = self.unreadable or next(
+            (f"{spec.name}: {spec.problem}" for spec in found_as_set if spec.remedy), ""
+        )
+        return found_as_set
 
     def resolve(self, name: str) -> ModelSpec:
         """Return the model called `name`: its name, a short name, a hub id in any case, or the path of a folder.
 
         Raises OmlxError(MODEL_NOT_FOUND).
         """
+        return self._adapters.put_on(self._resolved(name))
+
+    def _resolved(self, name: str) -> ModelSpec:
         if names.is_path(name):
             return self._at_path(name)
         spec = self._find(name)

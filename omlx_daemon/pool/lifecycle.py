@@ -249,7 +249,8 @@ class Lifecycle:
             context_limit_tokens=self._options.of(slot.spec).context_limit
             or self._settings.worker.context_limit_tokens,
         )
-        start = Start(model=slot.name, path=slot.spec.path, settings=settings, cache=cache.start)
+        spec = slot.spec
+        start = Start(model=spec.name, path=spec.path, settings=settings, cache=cache.start, adapter=spec.adapter)
         await worker.start(start, self._settings.load_timeout_s)
         gone = slot.unwanted or worker.ended
         if gone is not None:

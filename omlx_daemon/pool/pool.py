@@ -255,7 +255,8 @@ class Pool:
             spec = await self._spec(name)
             self._check_open()
             if spec.problem:
-                raise OmlxError(Code.UNSUPPORTED_MODEL, f"{spec.name} cannot be loaded: {spec.problem}", param="model")
+                message = f"{spec.name} cannot be loaded: {spec.problem}"
+                raise OmlxError(Code.UNSUPPORTED_MODEL, message, spec.remedy, param="model")
             slot = self._lifecycle.slot_for(spec, name)
         self._lifecycle.lease(slot)
         return slot

@@ -6,6 +6,7 @@ import msgspec
 
 from omlx_cli.contract.cache import ModelCacheFigures
 from omlx_cli.contract.errors import ErrorBody
+from omlx_daemon.core.adapters import Adapter
 from omlx_daemon.core.events import Event
 from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.wire.cache import CacheCommand, CacheNote, CacheStart
@@ -35,6 +36,7 @@ class Start(_Message, frozen=True, kw_only=True, tag="start"):
     path: str
     settings: WorkerSettings = WorkerSettings()
     cache: CacheStart = CacheStart()
+    adapter: Adapter | None = None
 
 
 class Submit(_Message, frozen=True, kw_only=True, tag="submit"):

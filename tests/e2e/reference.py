@@ -9,7 +9,10 @@ from typing import Any
 
 
 def main() -> None:
-    """Answer the prompts on stdin (a JSON list) with the model at argv[1], argv[2] tokens each."""
+    """Answer the prompts on stdin (a JSON list) with the model at argv[1], argv[2] tokens each.
+
+    argv[3] is an adapter for it.
+    """
     try:
         ctypes.CDLL("libopenblas.so.0", mode=ctypes.RTLD_GLOBAL)
     except OSError:
@@ -18,7 +21,7 @@ def main() -> None:
     from mlx_lm import generate, load
     from mlx_lm.utils import dequantize_model
 
-    model, tokenizer = load(sys.argv[1])[:2]
+    model, tokenizer = load(sys.argv[1], adapter_path=sys.argv[3] if len(sys.argv) > 3 else None)[:2]
     model = dequantize_model(model)
     model.set_dtype(mx.float32)
     render: Any = tokenizer.apply_chat_template

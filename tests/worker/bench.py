@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from omlx_daemon.core.adapters import Adapter
 from omlx_daemon.core.events import Event, Failed, Finished, Text
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, Message, Prompt, Sampling, TextPrompt
 from omlx_daemon.wire.messages import Start, WorkerSettings
@@ -20,11 +21,11 @@ BLAS = blas.load()
 class ModelBench:
     """Loads a model folder once; every `run` shares one batch."""
 
-    def __init__(self, path: Path, settings: WorkerSettings | None = None) -> None:
+    def __init__(self, path: Path, settings: WorkerSettings | None = None, adapter: Adapter | None = None) -> None:
         from omlx_daemon.worker.backend.loader import load
 
         self.steps: list[str] = []
-        start = Start(model="test", path=str(path), settings=settings or WorkerSettings())
+        start = Start(model="test", path=str(path), settings=settings or WorkerSettings(), adapter=adapter)
         self.loaded = load(start, BLAS, lambda step, share: self.steps.append(step))
         tokenizer = self.loaded.tokenizer
         self._tickets = Tickets(256, 512, time.monotonic)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from omlx_cli.contract.api import MemoryTerm
+from omlx_daemon.core.adapters import Adapter
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.pool.memory import cgroup, macos
 from omlx_daemon.pool.memory.costs import KV, Cost, Estimate
@@ -31,6 +32,7 @@ KV_TOKENS = 4096
 _FLOAT32_BITS = 32
 _ROOM_TO_WIDEN = 1.15
 """A worker widens its weights only where a tenth of its room stays free."""
+_NO_ADAPTER = Adapter(path="")
 _GROUP_BITS = 0.5
 """A group's scale and bias, per weight: two 16-bit numbers for 64 weights."""
 
@@ -96,21 +98,25 @@ class SystemMemory:
 
     def estimate(self, spec: ModelSpec) -> Estimate:
         """Return what loading `spec` would take: weights in float32 on the CPU, as stored elsewhere."""
-        least = self._cost(spec, spec.weights_bytes, "as stored")
+        adapter = spec.adapter or _NO_ADAPTER
+        least = self._cost(spec, spec.weights_bytes, "as stored", adapter.size_bytes)
         growth = _ROOM_TO_WIDEN * float32_growth(spec.quantization) if self.backend == "cpu" else 1.0
         if growth <= 1.0:
             return Estimate(least, least)
-        return Estimate(least, self._cost(spec, int(spec.weights_bytes * growth), "in float32, with room to convert"))
+        adapter_bytes = max(adapter.size_bytes, int(_ROOM_TO_WIDEN * adapter.values * _FLOAT32_BITS / 8))
+        how = "in float32, with room to convert"
+        return Estimate(least, self._cost(spec, int(spec.weights_bytes * growth), how, adapter_bytes))
 
-    def _cost(self, spec: ModelSpec, weights_bytes: int, how: str) -> Cost:
+    def _cost(self, spec: ModelSpec, weights_bytes: int, how: str, adapter_bytes: int) -> Cost:
         process_bytes = CUDA_PROCESS_BYTES if self.has_device_memory else PROCESS_BYTES
         kv = self._kv(spec)
         terms = (
             MemoryTerm(name="weights", size_bytes=weights_bytes, note=how),
+            *([MemoryTerm(name="adapter", size_bytes=adapter_bytes, note=how)] if adapter_bytes else []),
             MemoryTerm(name="process", size_bytes=process_bytes, note="interpreter, libraries, a first step"),
             *([kv] if kv.size_bytes else []),
         )
-        array_bytes = weights_bytes + kv.size_bytes
+        array_bytes = weights_bytes + adapter_bytes + kv.size_bytes
         host_bytes = process_bytes + (0 if self.has_device_memory else array_bytes)
         return Cost(terms, host_bytes, array_bytes, kv.size_bytes)
 

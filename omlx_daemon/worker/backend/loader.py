@@ -17,7 +17,7 @@ from mlx_lm.utils import load_model, load_tokenizer, maybe_set_recommended_wired
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.requests import Sampling
 from omlx_daemon.wire.messages import Ready, Start
-from omlx_daemon.worker.backend import device, precision
+from omlx_daemon.worker.backend import adapter, device, precision
 from omlx_daemon.worker.backend.blas import Blas
 from omlx_daemon.worker.backend.grammar.compiler import Compiler
 from omlx_daemon.worker.backend.kv.opening import OpenedCodec, open_codec
@@ -67,7 +67,7 @@ def _load(start: Start, blas: Blas, progress: Progress) -> LoadedModel:
     began_s, path = time.monotonic(), Path(start.path)
     progress("configuration", 0.05)
     _refuse_own_code(path)
-    model, config = _load_weights(path, start.settings.memory_limit_bytes, progress)
+    model, config = _load_weights(start, progress)
     progress("tokenizer", 0.8)
     tokenizer = _open_tokenizer(path, {"trust_remote_code": False}, eos_token_ids=config.get("eos_token_id"))
     encoder = ModelTokenizer(tokenizer)
@@ -105,13 +105,18 @@ def _refuse_own_code(path: Path) -> None:
                 raise OmlxError(Code.UNSUPPORTED_MODEL, message, "look for a conversion that needs none")
 
 
-def _load_weights(path: Path, limit_bytes: int, progress: Progress) -> tuple[Module, Mapping[str, object]]:
+def _load_weights(start: Start, progress: Progress) -> tuple[Module, Mapping[str, object]]:
     progress("weights", 0.1)
     maybe_set_recommended_wired_limit()
-    model, config = load_model(path, lazy=True)
+    model, config = load_model(Path(start.path), lazy=True)
+    if start.adapter is not None:
+        adapter.put_on(model, start.adapter, start.model)
     if device.backend() == "cpu":
-        precision.widen(model, available_bytes(limit_bytes))
+        # The adapter's layers are widened with the model's: numbers of two formats are multiplied slowly.
+        precision.widen(model, available_bytes(start.settings.memory_limit_bytes))
     mx.eval(model.parameters())
+    if start.adapter is not None:
+        adapter.check_unchanged(start.adapter, start.model)
     return model, config
 
 
