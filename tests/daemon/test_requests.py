@@ -35,10 +35,10 @@ def test_a_running_request_is_listed_by_its_id_and_cancelled_by_it(home: Home, s
     assert home.call("DELETE", f"{routes.REQUESTS}/{own}")[0] == 200
     answer = running.read().decode()
     assert answer.count('"code":"cancelled"') == 1
-    assert live(home) == []
+    until(lambda: live(home) == [])
     until(lambda: row(home)["state"] == "idle")
     assert home.call("DELETE", f"{routes.REQUESTS}/{own}")[0] == 404
-    assert own in home.paths.daemon_log.read_text()
+    until(lambda: own in home.paths.daemon_log.read_text())
 
 
 def test_a_stream_of_a_model_that_loads_is_alive_and_can_be_cancelled(home: Home, served: Running) -> None:
