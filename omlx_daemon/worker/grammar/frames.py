@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from omlx_daemon.worker.grammar.members import bare, members
+from omlx_daemon.worker.grammar.members import bare, literal, members
 from omlx_daemon.worker.grammar.offers import Offer
 from omlx_daemon.worker.grammar.rules import SPACE, Rules
+from omlx_daemon.worker.grammar.schema import refused
 
+_KEYWORD = re.compile(r"[^=(),\[\]{}\s]+")
 _NUMBER = "/[0-9]{1,4}/"
 _NUMBER_QUOTED = '/"[0-9]{1,4}"/'
 _DSML = "\uff5cDSML\uff5c"
@@ -114,6 +117,22 @@ def _deepseek_v3(rules: Rules, offer: Offer) -> str:
     return rules.all_of(begin, rules.any_of((newer, older)), f"{SPACE}?", end)
 
 
+def _pythonic(rules: Rules, offer: Offer) -> str:
+    """Return a call as Python writes it, its arguments by name and in the schema's order."""
+    found = members(offer)
+    if unfit := [name for name in (offer.name, *(member.name for member in found)) if not _KEYWORD.fullmatch(name)]:
+        raise refused(f"this model cannot write the name {unfit[0]!r}", offer.field)
+    first = further = '""'
+    for member in reversed(found):
+        key, value = rules.literal(f"{member.name}="), literal(rules, offer, member)
+        written = rules.all_of(key, f"{SPACE}?", value, further)
+        after = rules.all_of(rules.literal(","), f"{SPACE}?", written)
+        if not member.required:
+            written, after = rules.any_of((written, first)), rules.any_of((after, further))
+        first, further = written, after
+    return rules.all_of(rules.literal(f"{offer.name}("), f"{SPACE}?", first, f"{SPACE}?", rules.literal(")"))
+
+
 def _glm(prefix: str) -> Frame:
     key = f"<{prefix}arg_key>{{}}</{prefix}arg_key>"
     value = f"<{prefix}arg_value>"
@@ -150,6 +169,7 @@ _FRAMES = {
     "kimi_k2": Frame(_kimi_k2, close="<|tool_calls_section_end|>", between=""),
     "kimi_k3": Frame(_kimi_k3, close="<|close|>tools<|sep|>", between=""),
     "deepseek_v3": Frame(_deepseek_v3, close="<\uff5ctool\u2581calls\u2581end\uff5c>", between=""),
+    "pythonic": Frame(_pythonic, "[", "]<|tool_call_end|>", between=","),
     "harmony": Frame(_with_json("functions.{} <|constrain|>json<|message|>"), spaced=False),
 }
 

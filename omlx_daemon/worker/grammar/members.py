@@ -1,4 +1,4 @@
-"""Arguments that a format writes one by one, as bare text between tags."""
+"""Arguments that a format writes one by one: as bare text between tags, or as literals of Python."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ _NOTES = frozenset(
 )
 _NAME = re.compile(r'[^<>"\s]+')
 _BREAK = "\n"
+_WORDS = {"boolean": ("True", "False"), "null": ("None",)}
 _SHARED = ("$defs", "definitions")
 _OBJECT = frozenset({"type", "properties", "required", "additionalProperties", *_SHARED})
 
@@ -73,6 +74,18 @@ def bare(rules: Rules, offer: Offer, member: Member, close: str, *, padded: bool
     if offer.strict and not _is_plain(schema):
         raise refused(f"this model writes {member.name!r} as bare text, which can only be of a type", offer.field)
     return Bare(rules.until(close))
+
+
+def literal(rules: Rules, offer: Offer, member: Member) -> str:
+    """Return an argument's value as a literal: JSON, whose words may be spelled as Python spells them.
+
+    Inside a list or an object they are JSON's. Raises OmlxError(INVALID_REQUEST) where it cannot be enforced.
+    """
+    value, types = rules.json(offer.of(member.schema)), set(_types(member.schema))
+    if not _is_plain(member.schema):
+        return value
+    words = [word for kind, spelled in _WORDS.items() if kind in types or not types for word in spelled]
+    return rules.any_of((value, *map(rules.literal, words)))
 
 
 def _schema(schema: object, shared: Mapping[str, Any]) -> Mapping[str, Any]:
