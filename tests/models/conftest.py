@@ -38,6 +38,8 @@ def hub_cache(paths: Paths, tmp_path: Path) -> Path:
 def hub(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """Return a hub that serves; the real client in a child process asks it and nobody else."""
     monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+    # A hub that waits for a test is not a lost connection.
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "100")
     with Hub().serving() as serving:
         monkeypatch.setenv("HF_ENDPOINT", serving.url)
         yield serving
