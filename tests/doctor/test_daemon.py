@@ -21,6 +21,7 @@ from omlx_cli.diagnosis import subject as subject_module
 from omlx_cli.diagnosis.check import Verdict
 from tests.cli.stand_in import StandIn, reply
 from tests.doctor.conftest import Look
+from tests.standin.machine import free_port
 
 HOLDER = """
 import socket, sys
@@ -104,8 +105,7 @@ def test_one_that_listens_and_is_silent_holds_up_no_other_area(
 
 
 def test_a_free_port_and_any_port(look: Look, paths: Paths) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     paths.config.write_text(f"[server]\nport = {port}\n")
     assert look("port")[0].found == f"127.0.0.1:{port} is free"
     paths.config.write_text("[server]\nport = 0\n")

@@ -13,6 +13,7 @@ import pytest
 
 from omlx_cli.contract.services import LABEL
 from tests.standin.mac import GUI, USER, Mac
+from tests.standin.machine import free_port
 from tests.waiting import delete, wait_until
 
 
@@ -192,10 +193,11 @@ def test_homebrews_definition_of_a_deleted_keg_is_taken_over(mac: Mac) -> None:
 
 
 def test_a_start_that_launchd_holds_back_is_waited_for(mac: Mac) -> None:
-    mac.write_definition({**brewed(), "ThrottleInterval": 120})
+    mac.write_definition(brewed())
     mac.well("start")
     os.kill(pid(mac), signal.SIGKILL)
     mac.wait_gone()
+    mac.wish(hold_s=5.0)
     waiting = mac.popen("ps")
     wait_until(lambda: "\tstate = spawn scheduled\n" in mac.job())
     _, err = waiting.communicate(timeout=60)
@@ -205,8 +207,7 @@ def test_a_start_that_launchd_holds_back_is_waited_for(mac: Mac) -> None:
 def test_changed_settings_make_a_changed_definition_that_launchd_reads(mac: Mac) -> None:
     mac.well("start")
     before = mac.port
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        mac.port = probe.getsockname()[1]
+    mac.port = free_port()
     mac.configure('[daemon]\nstop_timeout = "3s"\n')
     mac.well("restart")
     assert mac.port != before

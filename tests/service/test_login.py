@@ -88,10 +88,10 @@ def test_the_service_of_another_home_is_handed_back(mac: Mac, tmp_path: Path) ->
 
 
 def test_idle_exit_ends_a_daemon_that_a_connection_starts_again(mac: Mac) -> None:
-    mac.configure('[daemon]\nidle_exit = "1s"\n')
+    mac.configure('[daemon]\nidle_exit = "3s"\n')
     mac.well("start")
     mac.wait_gone()
-    assert "nobody wanted anything for 1s" in mac.paths.daemon_log.read_text()
+    assert "nobody wanted anything for 3s" in mac.paths.daemon_log.read_text()
     assert mac.omlx("status").returncode == 4
     assert mac.curl()["state"] == "ready"
     assert next(event["code"] for event in mac.journal("exit")) == 0

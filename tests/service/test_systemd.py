@@ -17,6 +17,7 @@ from omlx_cli.contract.settings import ServerSettings, Settings
 from omlx_cli.service import units
 from omlx_cli.service.job import Job
 from tests.standin.linux import Linux
+from tests.standin.machine import free_port
 from tests.waiting import wait_until
 
 
@@ -102,8 +103,7 @@ def test_a_busy_port_leaves_the_commands_working(linux: Linux) -> None:
 
 def test_changed_settings_make_changed_units_that_systemd_reads(linux: Linux) -> None:
     linux.well("start")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        linux.port = probe.getsockname()[1]
+    linux.port = free_port()
     linux.configure()
     linux.well("restart")
     assert linux.curl()["state"] == "ready"
@@ -172,7 +172,7 @@ def test_without_a_users_manager_it_is_a_plain_process(linux: Linux) -> None:
 
 
 def test_idle_exit_ends_a_daemon_that_a_connection_starts_again(linux: Linux) -> None:
-    linux.configure('[daemon]\nidle_exit = "1s"\n')
+    linux.configure('[daemon]\nidle_exit = "3s"\n')
     linux.well("start")
     linux.wait_gone()
     wait_until(lambda: active(linux) == "inactive")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -22,6 +24,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).parents[2]
 CLIENT = Path(__file__).with_name("client.py")
 _STATE = "STANDIN_STATE"
+_LOWEST_PORT, _PORTS, _SHARES = 20_000, 3_000, 4
+"""Test processes that run side by side have ports of their own."""
 
 
 @dataclass
@@ -196,10 +200,13 @@ def _is_daemon(process: psutil.Process) -> bool:
 
 
 def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody uses now, and that nobody gets who asks for any: those of a system are higher up."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    lowest = _LOWEST_PORT + number % _SHARES * _PORTS
+    while True:
+        port = lowest + secrets.randbelow(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def ask(port: int, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:

@@ -54,6 +54,13 @@ def script(mac: Mac, text: str) -> str:
     return str(path)
 
 
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def true_code(mac: Mac) -> int:
     return int(mac.journal("refused")[-1]["true_code"])
 
@@ -105,9 +112,11 @@ def test_what_it_does_not_know_is_64(mac: Mac, words: tuple[str, ...]) -> None:
 
 def test_bootout_returns_before_the_process_has_ended(mac: Mac) -> None:
     mac.wish(drain_s=0.3)
-    load(mac, script(mac, "trap 'sleep 1; exit 0' TERM; while :; do sleep 0.1; done"), ExitTimeOut=100)
+    up, go = mac.home / "up", mac.home / "go"
+    text = f"trap 'while [ ! -e {go} ]; do sleep 0.1; done; exit 0' TERM; touch {up}; while :; do sleep 0.1; done"
+    load(mac, script(mac, text), ExitTimeOut=6000)
     pid = int(mac.manager("kickstart", "-p", JOB).stdout)
-    settled(mac, "running")
+    wait_until(up.exists)
     assert call(mac, "bootout", JOB) == 0
     assert psutil.pid_exists(pid)
     assert shown(mac, "state") == "SIGTERMed"
@@ -115,6 +124,7 @@ def test_bootout_returns_before_the_process_has_ended(mac: Mac) -> None:
     assert (refused.returncode, true_code(mac)) == (5, 37)
     assert refused.stderr.startswith("Bootstrap failed: 5: Input/output error\nTry re-running")
     assert call(mac, "kickstart", JOB) == 37
+    go.touch()
     wait_until(lambda: call(mac, "print", JOB) == 113)
     assert not psutil.pid_exists(pid)
     assert call(mac, "bootstrap", GUI, put(mac)) == 0
@@ -183,7 +193,7 @@ def test_a_definition_is_what_it_was_when_it_was_loaded(mac: Mac) -> None:
 
 
 def test_a_second_spawn_waits_for_the_throttle(mac: Mac) -> None:
-    load(mac, "/bin/true")
+    load(mac, "/bin/true", ThrottleInterval=160)
     call(mac, "kickstart", JOB)
     settled(mac, "not running")
     call(mac, "kickstart", JOB)
@@ -259,7 +269,7 @@ def test_what_it_started_ends_with_it(tmp_path: Path) -> None:
     pid = int(mac.manager("kickstart", "-p", JOB).stdout)
     settled(mac, "running")
     mac.close()
-    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    wait_until(lambda: is_gone(pid))
     assert not mac.state.exists()
 
 

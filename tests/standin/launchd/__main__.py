@@ -2,7 +2,7 @@
 
 FOLDER holds `knobs.json` (what a test wishes for), `overrides.json` (enabled and disabled labels), and
 `journal.jsonl` (what was asked and what happened). `STANDIN_SCALE` shortens launchd's pauses. Knobs: `gui` false
-for nobody at the screen, `fail_next` [[verb, code], ...], `never_spawn`, `drain_s`, `old_words`.
+for nobody at the screen, `fail_next` [[verb, code], ...], `never_spawn`, `hold_s`, `drain_s`, `old_words`.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ class Launchd:
         if job.process and "k" not in letters:
             raise Reply(37, out=f"{job.pid}\n" if "p" in letters else "")
         job.held = bool(self._knobs().get("never_spawn"))
+        job.hold_s = float(self._knobs().get("hold_s", 0.0))
         if "k" in letters:
             job.spawned.clear()
             job.kill_and_demand()

@@ -39,6 +39,8 @@ class Job:
         self.process: Process | None = None
         self.ending = False
         self.held = False
+        self.hold_s = 0.0
+        """For how long at least a spawn that was asked for is held back."""
         self._scale = scale
         self._library = library
         self._note = note
@@ -61,7 +63,7 @@ class Job:
         """Spawn as soon as the throttle allows."""
         if self.process or self._timer or self.ending:
             return
-        wait_s = self._spawned_s + self._throttle_s() - time.monotonic()
+        wait_s = max(self._spawned_s + self._throttle_s() - time.monotonic(), self.hold_s)
         self.state = "spawn scheduled"
         if self.held:
             return
