@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -13,12 +14,13 @@ from contextlib import aclosing
 import msgspec
 import pytest
 
+from omlx_cli.contract import routes
 from omlx_cli.contract.live import Change, Happening, HappeningKind, LiveEvent, Snapshot
 from omlx_cli.top.feed import Down, Feed
 from omlx_cli.top.state import apply
 from tests.cli.conftest import OMLX, Omlx, omlx_process
 from tests.cli.conftest import omlx as omlx
-from tests.daemon.conftest import Home, Running
+from tests.daemon.conftest import Home, Running, until
 from tests.daemon.test_drain import MODEL, ask
 from tests.live.conftest import EVENTS
 from tests.live.test_daemon import served as served
@@ -27,13 +29,19 @@ from tests.live.test_daemon import served as served
 def test_once_is_a_picture_of_80_columns(home: Home, served: Running) -> None:
     ask(home, "x").getresponse().read()
     waiting = ask(home, "wait")
+    until(lambda: [row["phase"] for row in home.call("GET", routes.REQUESTS)[1]["requests"]] == ["prefill"])
     ran = omlx_process("top", "--once")
     assert (ran.code, ran.err) == (0, "")
     assert max(len(line) for line in ran.out.splitlines()) <= 80
     for word in ("omlx", MODEL, "busy", "prefill", "memory", "loaded", "finished"):
         assert word in ran.out
-    assert omlx_process("top").out.splitlines()[3:5] == ran.out.splitlines()[3:5]
+    assert table_of(omlx_process("top").out) == table_of(ran.out)
     waiting.close()
+
+
+def table_of(picture: str) -> list[list[str]]:
+    """Return the words of the models' table, but for the memory that the worker takes at that moment."""
+    return [re.sub(r"[\d.]+ [kMG]?B\b", "", line).split() for line in picture.splitlines()[3:5]]
 
 
 def test_json_is_one_snapshot(home: Home, served: Running, omlx: Omlx) -> None:

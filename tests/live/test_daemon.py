@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from omlx_cli.contract import routes
-from omlx_cli.contract.api import DaemonState
+from omlx_cli.contract.api import DaemonState, RequestPhase
 from omlx_cli.contract.live import Change, HappeningKind, Snapshot
 from tests.daemon.conftest import Home, Running, until
 from tests.daemon.test_drain import MODEL, ask, row
@@ -73,7 +73,8 @@ def test_what_goes_wrong_is_told(home: Home, served: Running) -> None:
         assert "no such layers" in crashed.message
         assert "no such layers" in failed.message
         waiting = ask(home, "wait")
-        follower.until(lambda now: any(one.model == MODEL for one in now.requests))
+        # Loaded, that is: who leaves earlier leaves no worker that could crash.
+        follower.until(lambda now: any(one.phase is RequestPhase.PREFILL for one in now.requests))
         waiting.close()
         follower.until(lambda now: HappeningKind.CANCELLED in follower.kinds())
         os.kill(row_of(home, MODEL), signal.SIGKILL)
@@ -83,7 +84,9 @@ def test_what_goes_wrong_is_told(home: Home, served: Running) -> None:
 
 def row_of(home: Home, model: str) -> int:
     models = home.call("GET", routes.PS)[1]["models"]
-    return next(int(found["pid"]) for found in models if found["name"] == model)
+    pid = next(int(found["pid"]) for found in models if found["name"] == model)
+    assert pid, "its process is gone, or not there yet"
+    return pid
 
 
 def test_a_model_that_is_unloaded_and_settings_that_are_read_again_are_told(home: Home, served: Running) -> None:
