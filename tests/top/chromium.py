@@ -26,6 +26,10 @@ def found() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+class RefusedError(Exception):
+    """A command that the page cannot carry out, or not at the moment."""
+
+
 class Page:
     """One page, and all that its web sockets received."""
 
@@ -36,13 +40,14 @@ class Page:
         self._answers: dict[int, dict[str, Any]] = {}
 
     async def call(self, method: str, **parameters: object) -> dict[str, Any]:
-        """Return the result of one command."""
+        """Return the result of one command. Raises RefusedError."""
         number = next(self._numbers)
         await self._connection.send_json({"id": number, "method": method, "params": parameters})
         while number not in self._answers:
             await self._take()
         answer = self._answers.pop(number)
-        assert "error" not in answer, answer
+        if "error" in answer:
+            raise RefusedError(answer["error"])
         result: dict[str, Any] = answer["result"]
         return result
 
@@ -58,9 +63,9 @@ class Page:
                 await self._take()
 
     async def until(self, script: str) -> None:
-        """Wait until an expression is true on the page."""
+        """Wait until an expression is true on the page; one that gives way to another has none meanwhile."""
         async with asyncio.timeout(60):
-            while not await self.evaluate(script):
+            while not await self._holds(script):
                 await asyncio.sleep(0.05)
 
     async def press(self, key: str) -> None:
@@ -72,6 +77,12 @@ class Page:
     async def screenshot(self) -> bytes:
         """Return the page as a PNG."""
         return base64.b64decode((await self.call("Page.captureScreenshot"))["data"])
+
+    async def _holds(self, script: str) -> bool:
+        try:
+            return bool(await self.evaluate(script))
+        except RefusedError:
+            return False
 
     async def _take(self) -> None:
         message = await self._connection.receive_json()
@@ -95,8 +106,7 @@ async def page(program: str, folder: Path, *options: str) -> AsyncGenerator[Page
     try:
         port = await _port(folder / "DevToolsActivePort")
         async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json/list") as reply:
-                address = next(one for one in await reply.json() if one["type"] == "page")["webSocketDebuggerUrl"]
+            address = await _address(session, port)
             async with session.ws_connect(address, max_msg_size=0) as connection:
                 opened = Page(connection)
                 await opened.call("Network.enable")
@@ -104,6 +114,17 @@ async def page(program: str, folder: Path, *options: str) -> AsyncGenerator[Page
     finally:
         process.kill()
         await process.wait()
+
+
+async def _address(session: aiohttp.ClientSession, port: int) -> str:
+    """Return where to reach the empty page, once it is there."""
+    async with asyncio.timeout(60):
+        while True:
+            async with session.get(f"http://127.0.0.1:{port}/json/list") as reply:
+                for one in await reply.json():
+                    if one["type"] == "page":
+                        return str(one["webSocketDebuggerUrl"])
+            await asyncio.sleep(0.05)
 
 
 async def _port(path: Path) -> int:
