@@ -18,8 +18,10 @@ def test_pinning_and_unloading_what_the_cursor_is_on() -> None:
         await press(pilot, "1", "p")
         assert await asked(pilot, recorder) == [("pin", "qwen3-coder-30b-4bit", False)]
         await screen.see(pilot, "done: pin")
-        await press(pilot, "down", "p", "u")
-        assert (await asked(pilot, recorder, 3))[1:] == [("pin", "gemma3-4b", True), ("unload", "gemma3-4b", False)]
+        await press(pilot, "down", "p")
+        assert (await asked(pilot, recorder, 2))[1:] == [("pin", "gemma3-4b", True)]
+        await press(pilot, "u")
+        assert (await asked(pilot, recorder, 3))[2:] == [("unload", "gemma3-4b", False)]
 
     drive(look)
 
