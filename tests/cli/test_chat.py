@@ -35,6 +35,8 @@ def chat(daemon: StandIn) -> Iterator[Any]:
 
 
 def leave(chat: Any) -> int:
+    # Ctrl-D counts at the prompt alone: typed before that is there, it is no key.
+    chat.expect_exact(">>>")
     chat.send("\x04")
     chat.expect(pexpect.EOF)
     chat.close()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
 from omlx_cli import __version__, locks
@@ -113,13 +114,13 @@ def test_a_daemon_that_ends_while_starting_leaves_its_last_words(home: Paths) ->
 
 
 def test_a_daemon_that_takes_too_long_is_ended(home: Paths) -> None:
+    before = set(psutil.Process().children())
     with pytest.raises(OmlxError) as caught:
         lifecycle_of(home, "wedge", timeout_s=1.0).ensure()
     assert (caught.value.code, str(caught.value)) == (Code.NOT_READY, "the daemon was not ready within 1s")
     assert caught.value.meaning.exit == 5
-    pid = started(home)[0]
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    # Whether it had come so far that it wrote down its start or not.
+    assert set(psutil.Process().children()) <= before
 
 
 def test_a_start_lock_that_is_never_let_go_is_no_hang(home: Paths) -> None:
@@ -227,7 +228,7 @@ def test_force_never_signals_a_stranger(home: Paths) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for file in (home.daemon_info, home.daemon_lock):
             file.write_text(f'{{"pid":{stranger.pid}}}' if file == home.daemon_info else f"{stranger.pid}\n")
-        release = threading.Timer(0.5, lock.close)
+        release = threading.Timer(2.0, lock.close)
         release.start()
         assert lifecycle_of(home).stop(60.0, force=True) is True
         release.join()
