@@ -59,7 +59,7 @@ class Shell:
             env={"HOME": str(self.folder), "OMLX_HOME": str(self.home), "TERM": "xterm", "PATH": str(tools),
                  "LANG": "C.UTF-8"},
             dimensions=(50, 500),
-            timeout=30,
+            timeout=60,
             encoding="utf-8",
         )  # fmt: skip
         self.run(_SET_UP[self.name].format(completions=COMPLETIONS))

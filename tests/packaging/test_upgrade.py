@@ -15,6 +15,7 @@ from omlx_cli import __version__
 from tests.cachewire.conftest import ROOMY
 from tests.cachewire.driving import MODEL, Client, story, until
 from tests.e2e.conftest import make_home
+from tests.faults.place import await_sequence, standing_still
 from tests.packaging.release import Version
 from tests.worker.models import TEMPLATE, write_model
 
@@ -85,7 +86,7 @@ def test_an_idle_daemon_is_replaced_and_nothing_is_lost(client: Client, now: Ver
     now.well(home, "pin", MODEL)
     first = client.ask(PROMPT)
     assert (first.hot, first.cold) == (0, 0)
-    client.await_files(len(PROMPT) + len(first.tokens) - 1)
+    await_sequence(client, len(PROMPT) + len(first.tokens) - 1)
     before, models = digests(client.cache / "kv-v1"), now.well(home, "ls", "--json")
     assert (health(client)["version"], health(client)["prefix"]) == (__version__, str(now.prefix))
 
@@ -109,7 +110,7 @@ def test_an_idle_daemon_is_replaced_and_nothing_is_lost(client: Client, now: Ver
 def test_a_busy_daemon_is_named_and_finishes(client: Client, now: Version, later: Version) -> None:
     home = client.home.path
     now.well(home, "load", MODEL)
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1) as thread, standing_still(client.row["pid"]):
         asking = thread.submit(client.ask, story(300), 600)
         until(lambda: client.row["state"] == "busy")
         done = later.run(home, "ps")
@@ -119,7 +120,7 @@ def test_a_busy_daemon_is_named_and_finishes(client: Client, now: Version, later
         )
         assert "busy" in done.stdout
         assert health(client)["version"] == __version__
-        assert len(asking.result().tokens) == 600
+    assert len(asking.result().tokens) == 600
     later.well(home, "ps")
     assert health(client)["version"] == LATER
 
