@@ -7,12 +7,14 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from omlx_daemon.worker.grammar.members import bare, literal, members
+from omlx_daemon.worker.grammar.braces import Braces
+from omlx_daemon.worker.grammar.members import bare, in_a_row, literal, members
 from omlx_daemon.worker.grammar.offers import Offer
 from omlx_daemon.worker.grammar.rules import SPACE, Rules
 from omlx_daemon.worker.grammar.schema import refused
 
 _KEYWORD = re.compile(r"[^=(),\[\]{}\s]+")
+_CALLED = re.compile(r"[^{}\[\]<>:\s]+")
 _NUMBER = "/[0-9]{1,4}/"
 _NUMBER_QUOTED = '/"[0-9]{1,4}"/'
 _DSML = "\uff5cDSML\uff5c"
@@ -122,15 +124,21 @@ def _pythonic(rules: Rules, offer: Offer) -> str:
     found = members(offer)
     if unfit := [name for name in (offer.name, *(member.name for member in found)) if not _KEYWORD.fullmatch(name)]:
         raise refused(f"this model cannot write the name {unfit[0]!r}", offer.field)
-    first = further = '""'
-    for member in reversed(found):
-        key, value = rules.literal(f"{member.name}="), literal(rules, offer, member)
-        written = rules.all_of(key, f"{SPACE}?", value, further)
-        after = rules.all_of(rules.literal(","), f"{SPACE}?", written)
-        if not member.required:
-            written, after = rules.any_of((written, first)), rules.any_of((after, further))
-        first, further = written, after
-    return rules.all_of(rules.literal(f"{offer.name}("), f"{SPACE}?", first, f"{SPACE}?", rules.literal(")"))
+    written = [
+        (rules.all_of(rules.literal(f"{one.name}="), f"{SPACE}?", literal(rules, offer, one)), one.required)
+        for one in found
+    ]
+    row = in_a_row(rules, written)
+    return rules.all_of(rules.literal(f"{offer.name}("), f"{SPACE}?", row, f"{SPACE}?", rules.literal(")"))
+
+
+def _gemma(quote: str) -> Call:
+    def call(rules: Rules, offer: Offer) -> str:
+        if not _CALLED.fullmatch(offer.name):
+            raise refused(f"this model cannot write the name {offer.name!r}", offer.field)
+        return rules.all_of(rules.literal(f"call:{offer.name}"), Braces(rules, offer, quote).arguments())
+
+    return call
 
 
 def _glm(prefix: str) -> Frame:
@@ -169,6 +177,8 @@ _FRAMES = {
     "kimi_k2": Frame(_kimi_k2, close="<|tool_calls_section_end|>", between=""),
     "kimi_k3": Frame(_kimi_k3, close="<|close|>tools<|sep|>", between=""),
     "deepseek_v3": Frame(_deepseek_v3, close="<\uff5ctool\u2581calls\u2581end\uff5c>", between=""),
+    "gemma4": Frame(_gemma('<|"|>'), close="<tool_call|>"),
+    "function_gemma": Frame(_gemma("<escape>"), close="<end_function_call>"),
     "pythonic": Frame(_pythonic, "[", "]<|tool_call_end|>", between=","),
     "harmony": Frame(_with_json("functions.{} <|constrain|>json<|message|>"), spaced=False),
 }

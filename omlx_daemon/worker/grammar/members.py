@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,14 +12,14 @@ from omlx_daemon.worker.grammar.offers import Offer
 from omlx_daemon.worker.grammar.rules import SPACE, Rules
 from omlx_daemon.worker.grammar.schema import refused
 
-_NOTES = frozenset(
+NOTES = frozenset(
     {"$comment", "$id", "$schema", "default", "deprecated", "description", "examples", "readOnly", "title", "writeOnly"}
 )
 _NAME = re.compile(r'[^<>"\s]+')
 _BREAK = "\n"
 _WORDS = {"boolean": ("True", "False"), "null": ("None",)}
-_SHARED = ("$defs", "definitions")
-_OBJECT = frozenset({"type", "properties", "required", "additionalProperties", *_SHARED})
+SHARED = ("$defs", "definitions")
+_OBJECT = frozenset({"type", "properties", "required", "additionalProperties", *SHARED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,20 @@ def members(offer: Offer) -> list[Member]:
     """
     schema = offer.fit
     properties, required = schema.get("properties", {}), schema.get("required", [])
-    if offer.strict and (schema.get("type") != "object" or schema.keys() - _OBJECT - _NOTES):
+    if offer.strict and (schema.get("type") != "object" or schema.keys() - _OBJECT - NOTES):
         raise refused("this model writes one argument after the other, so it has to list them and no more", offer.field)
-    if not isinstance(properties, Mapping) or not isinstance(required, list):
-        raise refused("properties has to be an object and required a list", offer.field)
-    shared = {key: schema[key] for key in _SHARED if key in schema}
+    if not isinstance(properties, Mapping) or not is_names(required):
+        raise refused("properties has to be an object and required a list of names", offer.field)
+    shared = {key: schema[key] for key in SHARED if key in schema}
     names = [*properties, *(name for name in required if name not in properties)]
     if unfit := [name for name in names if not _NAME.fullmatch(name)]:
         raise refused(f"this model cannot write the name {unfit[0]!r}", offer.field)
     return [Member(name, _schema(properties.get(name, {}), shared), name in required) for name in names]
+
+
+def is_names(value: object) -> bool:
+    """Tell whether a value is a list of texts."""
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 class Bare(NamedTuple):
@@ -76,6 +81,18 @@ def bare(rules: Rules, offer: Offer, member: Member, close: str, *, padded: bool
     return Bare(rules.until(close))
 
 
+def in_a_row(rules: Rules, written: Sequence[tuple[str, bool]]) -> str:
+    """Return expressions one after the other, a comma between two; one that is not required may be left out."""
+    first = further = '""'
+    for expression, is_required in reversed(written):
+        here = rules.all_of(expression, further)
+        after = rules.all_of(rules.literal(","), f"{SPACE}?", here)
+        if not is_required:
+            here, after = rules.any_of((here, first)), rules.any_of((after, further))
+        first, further = here, after
+    return first
+
+
 def literal(rules: Rules, offer: Offer, member: Member) -> str:
     """Return an argument's value as a literal: JSON, whose words may be spelled as Python spells them.
 
@@ -97,7 +114,7 @@ def _schema(schema: object, shared: Mapping[str, Any]) -> Mapping[str, Any]:
 def _spellings(schema: Mapping[str, Any]) -> list[str] | None:
     """Return how the values are written that a schema lists, where they are strings that may stand bare."""
     listed = [schema["const"]] if "const" in schema else schema.get("enum")
-    if not isinstance(listed, list) or not listed or schema.keys() - _NOTES - set(_SHARED) - {"type", "enum", "const"}:
+    if not isinstance(listed, list) or not listed or schema.keys() - NOTES - set(SHARED) - {"type", "enum", "const"}:
         return None
     bares = all(isinstance(value, str) and value and value == value.strip() and "<" not in value for value in listed)
     return listed if bares and schema.get("type", "string") == "string" else None
@@ -118,5 +135,5 @@ def _types(schema: Mapping[str, Any]) -> Iterator[str]:
 def _is_plain(schema: Mapping[str, Any]) -> bool:
     """Return whether a schema says nothing but types, so that any text is a value of it."""
     options = schema.get("anyOf", [])
-    keys = schema.keys() - _NOTES - set(_SHARED)
+    keys = schema.keys() - NOTES - set(SHARED)
     return keys <= {"type", "anyOf"} and all(isinstance(one, Mapping) and _is_plain(one) for one in options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from omlx_daemon.worker.grammar.schema import Schema
@@ -92,6 +92,14 @@ class Rules:
     def all_of(self, *expressions: str) -> str:
         """Return one after the other."""
         return self._add(" ".join(expressions))
+
+    def recursive(self, body: Callable[[str], str]) -> str:
+        """Return a rule whose right side `body` gives, which is told its name first."""
+        at = len(self._rules)
+        name = f"rule_{at}"
+        self._rules.append("")
+        self._rules[at] = f"{name}: {body(name)}"
+        return name
 
     def grammar(self, start: str) -> Grammar:
         """Return the grammar of an answer that is `start`."""

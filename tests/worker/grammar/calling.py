@@ -37,6 +37,8 @@ MARKERS = {
     "deepseek_v3": [f"<{BAR}tool{LOW}{word}{BAR}>" for word in
                     (f"calls{LOW}begin", f"calls{LOW}end", f"call{LOW}begin", f"call{LOW}end", "sep")],
     "deepseek_v32": [],
+    "gemma4": ["<|tool_call>", "<tool_call|>", '<|"|>'],
+    "function_gemma": ["<start_function_call>", "<end_function_call>", "<escape>"],
     "pythonic": ["<|tool_call_start|>", "<|tool_call_end|>"],
     "harmony": ["<|channel|>", "<|message|>", "<|constrain|>", "<|start|>", "<|end|>"],
 }  # fmt: skip
@@ -44,7 +46,7 @@ MARKERS = {
 OTHERS = sorted(FORMATS.keys() - MARKERS.keys())
 PHRASES = (
     '"', "}", "]", ",", "</parameter>", "</param>", "</arg_value>", "</longcat_arg_value>",
-    f"</{BAR}DSML{BAR}parameter>", "</think>", "<think>", "<|end|>",
+    f"</{BAR}DSML{BAR}parameter>", "</think>", "<think>", "<|end|>", '<|"|>', "<escape>",
 )  # fmt: skip
 """What random letters would not come to."""
 THINKING = ["<think>", "</think>"]
