@@ -8,7 +8,7 @@ import random
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,9 @@ class Client:
 
     def files(self) -> list[Path]:
         """Return the block files."""
-        return sorted(self.cache.glob("kv-v1/*/??/*.safetensors"))
+        while True:
+            with suppress(FileNotFoundError):  # a directory went while it was looked through: once more
+                return sorted(self.cache.glob("kv-v1/*/??/*.safetensors"))
 
     def ids_of(self, file: Path) -> list[int]:
         """Return the token ids of a block file's block."""

@@ -64,7 +64,8 @@ class Storm:
         pids = [int(str(self._client.home.info()["pid"])), int(self._client.row["pid"])]
         self._chance.shuffle(pids)
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a worker whose daemon is gone may be gone too
+                os.kill(pid, signal.SIGKILL)
         until(lambda: not any(map(_runs, pids)))
 
     def _stored(self, prompt: list[int]) -> int:
