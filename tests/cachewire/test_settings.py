@@ -77,7 +77,7 @@ def test_another_precision_has_its_own_namespace_and_the_way_back_finds_the_old_
 
 def test_a_stuck_workers_prefix_is_on_disk_when_it_is_replaced(client: Client) -> None:
     with (client.home.path / "config.toml").open("a") as config:
-        config.write('[health]\nstuck_after = "1s"\nrestart_after = "2s"\n')
+        config.write('[health]\nstuck_after = "3s"\nrestart_after = "6s"\n')
     client.load()
     body = {"model": client.model, "prompt": PROMPT, "max_tokens": 1400, "stream": True, "ignore_eos": True}
     with client.send("POST", routes.COMPLETIONS, body) as response:
