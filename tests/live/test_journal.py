@@ -82,6 +82,7 @@ def test_one_after_a_pause_is_told_at_once_again(clock: Clock) -> None:
     assert [one.count for one in told] == [1, 1, 1]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("many", [1, 50])
 def test_an_hour_of_events_loses_no_class_lags_under_a_second_and_leaves_memory_flat(clock: Clock, many: int) -> None:
     """Fifty a second over an hour, for one reader that reads and one that never does."""
