@@ -97,7 +97,7 @@ def _runs(pid: int) -> bool:
         return False
 
 
-@pytest.mark.timeout(120 + 30 * KILLS)
+@pytest.mark.timeout(120 + 100 * KILLS)
 def test_a_killed_daemon_has_what_it_wrote(client: Client) -> None:
     client.load()
     storm = Storm(client, lambda number: story(1900, seed=number), answer_tokens=60)
