@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from omlx_cli.contract.errors import Code, ErrorBody
 from omlx_daemon.core.errors import model_not_found, prompt_too_long, queue_full
@@ -34,6 +36,9 @@ class ScriptedInference:
     def __init__(self) -> None:
         self.any_name = False
         """Whether an unknown name plays the first script, instead of being refused."""
+        self.go = threading.Event()
+        """Until it is set, scripts that load, or read a long prompt, wait before they end that."""
+        self.go.set()
         self.requests: list[GenerationRequest] = []
         self.closed: set[str] = set()
         self.started: set[str] = set()
@@ -49,14 +54,14 @@ class ScriptedInference:
             self.closed.add(request.id)
 
     def _script(self, request: GenerationRequest) -> AsyncIterator[Event]:
-        scripts = {
+        scripts: dict[str, Callable[[GenerationRequest], AsyncIterator[Event]]] = {
             "sky": _answer,
             "org/sky": _answer,
             "endless": _endless,
             "loading": _loading,
-            "loading-slowly": _loading_slowly,
-            "loading-in-vain": _loading_in_vain,
-            "prefilling": _prefilling,
+            "loading-slowly": partial(_loading_slowly, self.go),
+            "loading-in-vain": partial(_loading_in_vain, self.go),
+            "prefilling": partial(_prefilling, self.go),
             "restored": _restored,
             "starved": _starved,
             "full": _full,
@@ -122,9 +127,9 @@ async def _loading(_: GenerationRequest) -> AsyncIterator[Event]:
     yield Queued()
 
 
-async def _loading_slowly(request: GenerationRequest) -> AsyncIterator[Event]:
+async def _loading_slowly(go: threading.Event, request: GenerationRequest) -> AsyncIterator[Event]:
     yield Loading(share=0.25)
-    await asyncio.sleep(0.1)
+    await _held(go, 0.1)
     yield Loading(share=0.75)
     await asyncio.sleep(0.1)
     yield Queued(prompt_tokens=PROMPT_TOKENS)
@@ -132,20 +137,26 @@ async def _loading_slowly(request: GenerationRequest) -> AsyncIterator[Event]:
     yield Finished(reason=FinishReason.STOP, usage=usage(request, 1))
 
 
-async def _loading_in_vain(_: GenerationRequest) -> AsyncIterator[Event]:
+async def _loading_in_vain(go: threading.Event, _: GenerationRequest) -> AsyncIterator[Event]:
     yield Loading(share=0.25)
-    await asyncio.sleep(0.1)
+    await _held(go, 0.1)
     yield Failed(error=ErrorBody(code=Code.LOAD_FAILED, message="loading-in-vain did not load"))
 
 
-async def _prefilling(request: GenerationRequest) -> AsyncIterator[Event]:
+async def _prefilling(go: threading.Event, request: GenerationRequest) -> AsyncIterator[Event]:
     yield Queued(position=3)
     for done in range(1, 4):
         await asyncio.sleep(0.02)
         yield Prefill(done_tokens=done * 100, total_tokens=300)
-    await asyncio.sleep(0.2)
+    await _held(go, 0.2)
     yield Text(text="ok")
     yield Finished(reason=FinishReason.STOP, usage=usage(request, 1))
+
+
+async def _held(go: threading.Event, pause_s: float) -> None:
+    await asyncio.sleep(pause_s)
+    while not go.is_set():
+        await asyncio.sleep(0.005)
 
 
 async def _restored(_: GenerationRequest) -> AsyncIterator[Event]:

@@ -56,11 +56,11 @@ class Served:
 
     def connect(self) -> http.client.HTTPConnection:
         """Return a connection over TCP."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def connect_unix(self) -> http.client.HTTPConnection:
         """Return a connection over the unix socket."""
-        connection = http.client.HTTPConnection("localhost", timeout=20)
+        connection = http.client.HTTPConnection("localhost", timeout=60)
         connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.sock.connect(str(self.unix_path))
         return connection
@@ -68,6 +68,21 @@ class Served:
     def ask(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
         """Return the answer over TCP; a body that is no bytes is sent as JSON."""
         return exchange(self.connect(), method, path, body, headers)
+
+    def ask_until(self, enough: Callable[[str], bool], path: str, body: object) -> Answer:
+        """Return the answer of a script that goes on once what came so far is `enough`."""
+        self.inference.go.clear()
+        connection = self.connect()
+        try:
+            connection.request("POST", path, json.dumps(body).encode(), JSON)
+            response, begun = connection.getresponse(), b""
+            while not enough(begun.decode()) and (line := response.readline()):
+                begun += line
+            self.inference.go.set()
+            return Answer(response, begun)
+        finally:
+            self.inference.go.set()
+            connection.close()
 
     def ask_unix(self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None) -> Answer:
         """Return the answer over the unix socket."""
@@ -77,10 +92,11 @@ class Served:
 class Answer:
     """One whole response."""
 
-    def __init__(self, response: http.client.HTTPResponse) -> None:
+    def __init__(self, response: http.client.HTTPResponse, begun: bytes = b"") -> None:
+        """Read the response, of which the beginning may be read already."""
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.getheaders()}
-        self.text = response.read().decode()
+        self.text = (begun + response.read()).decode()
 
     @property
     def json(self) -> Any:
@@ -121,7 +137,7 @@ def serving(
     )
     sockets = [_bound(socket.AF_INET, ("127.0.0.1", 0)), _bound(socket.AF_UNIX, str(unix_path))]
     served.port = sockets[0].getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5, timeout_keep_alive=120))
     thread = threading.Thread(target=server.run, args=(sockets,))
     thread.start()
     try:
@@ -135,7 +151,7 @@ def serving(
         unix_path.unlink(missing_ok=True)
 
 
-def until(condition: Callable[[], bool], patience_s: float = 20) -> None:
+def until(condition: Callable[[], bool], patience_s: float = 60) -> None:
     """Wait until `condition` holds. Raises AssertionError where it does not in time."""
     deadline_s = time.monotonic() + patience_s
     while not condition():

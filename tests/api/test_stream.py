@@ -31,8 +31,9 @@ CASES: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
-def stream(served: Served, path: str, fields: dict[str, object]) -> Answer:
-    answer = served.ask("POST", path, {"model": "sky", "stream": True, **fields})
+def stream(served: Served, path: str, fields: dict[str, object], wait_for: str = "") -> Answer:
+    body = {"model": "sky", "stream": True, **fields}
+    answer = served.ask_until(lambda came: wait_for in came, path, body)
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.headers["cache-control"] == "no-store"
@@ -70,7 +71,8 @@ def test_an_unexpected_failure_keeps_its_secrets(served: Served, caplog: pytest.
 @pytest.mark.parametrize("keep_alive", ["20ms", "0", "never"])
 def test_a_long_prefill_is_not_silent(socket_folder: Path, keep_alive: str) -> None:
     with serving(socket_folder / "k", ServerSettings(keep_alive=keep_alive)) as served:
-        lines = stream(served, CHAT, {"messages": ASK, "model": "prefilling"}).text.splitlines()
+        wait_for = ": prefill 300/300\n" if keep_alive == "20ms" else ""
+        lines = stream(served, CHAT, {"messages": ASK, "model": "prefilling"}, wait_for).text.splitlines()
     comments = [line for line in lines if line.startswith(":")]
     if keep_alive == "20ms":
         assert ": prefill 300/300" in comments
@@ -82,8 +84,9 @@ def test_a_long_prefill_is_not_silent(socket_folder: Path, keep_alive: str) -> N
 
 def test_a_long_load_is_not_silent(socket_folder: Path) -> None:
     with serving(socket_folder / "l", ServerSettings(keep_alive="20ms")) as served:
-        lines = stream(served, CHAT, {"messages": ASK, "model": "loading-slowly"}).text.splitlines()
-        text = stream(served, TEXT, {"prompt": "x", "model": "loading-slowly"}).text.splitlines()
+        comment = ": loading 25%\n"
+        lines = stream(served, CHAT, {"messages": ASK, "model": "loading-slowly"}, comment).text.splitlines()
+        text = stream(served, TEXT, {"prompt": "x", "model": "loading-slowly"}, comment).text.splitlines()
     for found in (lines, text):
         assert ": loading 25%" in found
         assert found[-2] == "data: [DONE]"
@@ -99,7 +102,7 @@ def test_a_short_load_leaves_a_refusal_its_status(served: Served) -> None:
 
 def test_a_long_load_that_fails_ends_the_stream_with_one_error(socket_folder: Path) -> None:
     with serving(socket_folder / "f", ServerSettings(keep_alive="20ms")) as served:
-        answer = stream(served, CHAT, {"messages": ASK, "model": "loading-in-vain"}).text
+        answer = stream(served, CHAT, {"messages": ASK, "model": "loading-in-vain"}, ": loading 25%\n").text
     assert ": loading 25%" in answer
     assert answer.count('"code":"load_failed"') == 1
     assert "[DONE]" not in answer

@@ -31,10 +31,11 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-def stream(served: Served, **fields: Any) -> Answer:
+def stream(served: Served, *, pings: int = 0, **fields: Any) -> Answer:
+    """Return a stream whose script goes on after so many pings."""
     served.names.windows["scaled"] = ServedModel(name="agent", context_tokens=2000, client_window_tokens=200_000)
     asked = {"model": "sky", "max_tokens": 64, "messages": ASK, "stream": True, **fields}
-    answer = served.ask("POST", routes.MESSAGES, asked)
+    answer = served.ask_until(lambda came: names(came).count("ping") >= pings, routes.MESSAGES, asked)
     assert answer.status == 200
     assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert answer.headers["cache-control"] == "no-store"
@@ -87,7 +88,7 @@ def test_a_stream_says_what_a_whole_message_says(served: Served, name: str) -> N
 @pytest.mark.parametrize("keep_alive", ["20ms", "0", "never"])
 def test_a_long_prefill_is_not_silent(socket_folder: Path, keep_alive: str) -> None:
     with serving(socket_folder / "k", ServerSettings(keep_alive=keep_alive)) as served:
-        told = names(stream(served, model="prefilling").text)
+        told = names(stream(served, pings=5 if keep_alive == "20ms" else 0, model="prefilling").text)
     assert told[:2] == ["message_start", "ping"]
     pings = told[2 : told.index("content_block_start")]
     assert set(pings) <= {"ping"}
@@ -97,7 +98,7 @@ def test_a_long_prefill_is_not_silent(socket_folder: Path, keep_alive: str) -> N
 
 def test_a_long_load_is_not_silent(socket_folder: Path) -> None:
     with serving(socket_folder / "l", ServerSettings(keep_alive="20ms")) as served:
-        answer = stream(served, model="loading-slowly")
+        answer = stream(served, pings=2, model="loading-slowly")
     told = names(answer.text)
     start = told.index("message_start")
     assert start > 1
@@ -108,7 +109,7 @@ def test_a_long_load_is_not_silent(socket_folder: Path) -> None:
 
 def test_a_long_load_that_fails_ends_the_stream_with_one_error(socket_folder: Path) -> None:
     with serving(socket_folder / "f", ServerSettings(keep_alive="20ms")) as served:
-        answer = stream(served, model="loading-in-vain")
+        answer = stream(served, pings=1, model="loading-in-vain")
     told = names(answer.text)
     assert (set(told[:-1]), told[-1]) == ({"ping"}, "error")
     assert answer.text.count('"type":"api_error"') == 1
