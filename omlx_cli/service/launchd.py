@@ -53,7 +53,7 @@ class LaunchdService:
             runs = loaded.runs if loaded else 0
             answer = self._launchctl.kickstart(target, deadline_s - time.monotonic())
             if answer.code in (0, RUNNING_ALREADY):
-                self._await(runs, deadline_s)
+                self._await(target, runs, deadline_s, is_asked=not answer.code)
                 return
             if answer.code not in NOT_LOADED and answer.code not in FAILED:
                 break
@@ -201,23 +201,23 @@ class LaunchdService:
         if data is not None:
             definition.write(self._loaded_copy, data)
 
-    def _await(self, runs: int, deadline_s: float) -> None:
+    def _await(self, target: str, runs: int, deadline_s: float, *, is_asked: bool) -> None:
+        """Wait for the daemon. Where launchd was not asked for a run of its own, ask when the one under way is over."""
+
+        def look() -> Ended | None:
+            nonlocal is_asked
+            loaded = self._launchctl.find()
+            if not is_asked and loaded and not loaded.pid and loaded.runs <= runs:
+                is_asked = self._launchctl.kickstart(target, deadline_s - time.monotonic()).code == 0
+            return _ended(loaded, runs)
+
         try:
-            self._starting.wait(deadline_s, lambda: self._ended(runs))
+            self._starting.wait(deadline_s, look)
         except TimeoutError:
             loaded = self._launchctl.find()
             if loaded and loaded.pid:
                 self._launchctl.bootout(loaded.target)
             raise
-
-    def _ended(self, runs: int) -> Ended | None:
-        """Return how the job ended since it had run `runs` times; None while it runs or waits for its turn."""
-        loaded = self._launchctl.find()
-        if loaded is None:
-            return Ended(None, "launchd let it go")
-        if loaded.pid or loaded.runs <= runs or not loaded.exit:
-            return None
-        return Ended(loaded.exit_code, loaded.exit if loaded.exit_code is None else f"exit code {loaded.exit}")
 
     def _wait_forgotten(self, deadline_s: float) -> None:
         """Return when launchd has forgotten the label. Raises TimeoutError."""
@@ -237,6 +237,15 @@ class LaunchdService:
                 "another program looks after the service, most likely Homebrew",
                 "brew services stop omlx  hands it back",
             )
+
+
+def _ended(loaded: Loaded | None, runs: int) -> Ended | None:
+    """Return how the job ended since it had run `runs` times; None while it runs or waits for its turn."""
+    if loaded is None:
+        return Ended(None, "launchd let it go")
+    if loaded.pid or loaded.runs <= runs or not loaded.exit:
+        return None
+    return Ended(loaded.exit_code, loaded.exit if loaded.exit_code is None else f"exit code {loaded.exit}")
 
 
 def _same(path: str, file: Path) -> bool:

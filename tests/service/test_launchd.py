@@ -192,6 +192,26 @@ def test_homebrews_definition_of_a_deleted_keg_is_taken_over(mac: Mac) -> None:
     assert mac.service()["owner"] == "omlx"
 
 
+def test_a_start_while_the_last_process_ends_is_asked_for_again(mac: Mac, tmp_path: Path) -> None:
+    """A daemon that let go of its lock takes a moment to end, and launchd does not start what still runs."""
+    up, go, job = tmp_path / "up", tmp_path / "go", tmp_path / "job"
+    job.write_text(
+        f"#!/bin/sh\n[ -e {up} ] && exec {Path(sys.executable).with_name('omlx-daemon')}\n"
+        f"touch {up}; while [ ! -e {go} ]; do sleep 0.05; done\n"
+    )
+    job.chmod(0o755)
+    mac.write_definition(brewed(str(job)))
+    assert mac.manager("bootstrap", GUI, str(mac.plist)).returncode == 0
+    wait_until(up.exists)
+    waiting = mac.popen("ps")
+    wait_until(
+        lambda: (["kickstart", f"{GUI}/{LABEL}"], 37) in [(line["words"], line["code"]) for line in mac.journal()]
+    )
+    go.touch()
+    _, err = waiting.communicate(timeout=60)
+    assert (waiting.returncode, err) == (0, "")
+
+
 def test_a_start_that_launchd_holds_back_is_waited_for(mac: Mac) -> None:
     mac.write_definition(brewed())
     mac.well("start")
