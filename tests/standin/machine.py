@@ -131,7 +131,9 @@ class Machine:
         """Have the stand-in behave in a way that the real one does at times."""
         path = self.state / "knobs.json"
         now = json.loads(path.read_text()) if path.exists() else {}
-        path.write_text(json.dumps({**now, **knobs}))
+        new = path.with_suffix(".new")
+        new.write_text(json.dumps({**now, **knobs}))
+        new.replace(path)
 
     def journal(self, event: str = "") -> list[dict[str, Any]]:
         """Return what happened, or what was asked, in order."""
