@@ -35,7 +35,9 @@ from tests.worker.bench import ask
 from tests.worker.models import write_model
 
 WAIT_S = 60
-ENDLESS: dict[str, Any] = {"temperature": 0.0, "ignore_eos": True, "max_tokens": 1900}
+CONTEXT_TOKENS = 65_536
+ENDLESS: dict[str, Any] = {"temperature": 0.0, "ignore_eos": True, "max_tokens": 60_000}
+"""Longer than a slow test takes to end it, on a worker that is fast."""
 
 
 class Peer:
@@ -88,7 +90,7 @@ class Peer:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_model(tmp_path_factory.mktemp("model"))
+    return write_model(tmp_path_factory.mktemp("model"), sizes={"max_position_embeddings": CONTEXT_TOKENS})
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def loaded(peer: Peer, folder: Path) -> Peer:
     peer.send(Start(model="tiny", path=str(folder), settings=settings))
     ready = peer.until(lambda note: isinstance(note, Ready))
     assert isinstance(ready, Ready)
-    assert ready.context_tokens == 2048
+    assert ready.context_tokens == CONTEXT_TOKENS
     assert ready.weights_bytes > 0
     return peer
 
@@ -136,7 +138,7 @@ def test_a_load_tells_its_progress_and_a_request_its_whole_story(loaded: Peer) -
 
 def test_what_is_wrong_with_a_request_is_its_only_event(loaded: Peer) -> None:
     loaded.submit(
-        ask("long", "x" * 3000, max_tokens=1),
+        ask("long", "x" * (CONTEXT_TOKENS + 1000), max_tokens=1),
         ask("hot", "x", temperature=-1.0),
         ask("role", "x"),
         ask("good", "x", temperature=0.0, max_tokens=1),
@@ -168,10 +170,10 @@ def test_cancels_of_what_is_not_there_are_ignored(loaded: Peer) -> None:
 
 
 def test_a_stop_lets_running_requests_finish_and_refuses_new_ones(loaded: Peer) -> None:
-    loaded.submit(ask("a", "hello", temperature=0.0, ignore_eos=True, max_tokens=300))
+    # Long enough to be at work when it is told to stop, however late that is.
+    loaded.submit(ask("a", "hello", temperature=0.0, ignore_eos=True, max_tokens=1000))
     loaded.until_event("a", Text)
-    loaded.send(Stop(deadline_s=WAIT_S))
-    loaded.submit(ask("late", "hello"))
+    loaded.send(Stop(deadline_s=WAIT_S), Submit(request=ask("late", "hello")))
     assert failure(loaded.end_of("late")) is Code.SHUTTING_DOWN
     assert isinstance(loaded.end_of("a"), Finished)
     assert loaded.code() == 0
