@@ -19,6 +19,7 @@ from omlx_daemon.worker.cache.ledger import Missing, Quarantined, Stored, Supers
 from omlx_daemon.worker.cache.payload import Needs
 from omlx_daemon.worker.cache.plan import Stop
 from omlx_daemon.worker.cache.store import Store
+from omlx_daemon.worker.cache.writer import Writer
 from tests.cache.fakes import FakeCodec, FakeLedger, peek, prefill, restore, serve
 from tests.cache.test_store import EVERY, ROWS, story
 from tests.cache.test_tiers import BlockedLedger
@@ -279,13 +280,19 @@ def test_a_tail_that_is_superseded_while_it_is_written_is_reported_afterwards(
     ] == [44]
 
 
-def test_a_flush_says_what_it_could_not_do(tmp_path: Path) -> None:
-    ledger = BlockedLedger()
+def test_a_flush_says_what_it_could_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, clear = BlockedLedger(), Writer.clear
+
+    def give_up(writer: Writer) -> None:
+        clear(writer)
+        ledger.gate.set()
+
+    # What waits is given up first; only then does the writer come back from the ledger.
+    monkeypatch.setattr(Writer, "clear", give_up)
     worker = Worker(tmp_path, ledger=ledger)
     worker.serve(story(19, 700))
     dropped = worker.store.flush(0.05)
     assert (dropped.parts, dropped.size_bytes) == (3, 700 * 4)
-    threading.Timer(0.2, ledger.gate.set).start()
     assert worker.stop(0.01) == 3
 
 
