@@ -17,7 +17,7 @@ ANSWER = "The sky is blue."
 
 @pytest.fixture(scope="module")
 def sdk(served: Served) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0, timeout=20) as client:
+    with openai.OpenAI(base_url=f"{served.url}/v1", api_key="none", max_retries=0, timeout=60) as client:
         yield client
 
 
