@@ -9,8 +9,8 @@ from omlx_daemon.coldstore.blockfile import OpenBlock
 from omlx_daemon.worker.__main__ import main
 from omlx_daemon.worker.backend.runner import BatchRunner
 
-SLOW = ((OpenBlock, "read_pieces", 0.4), (BatchRunner, "step", 0.02))
-"""What takes how many seconds longer."""
+SLOW = ((OpenBlock, "read_pieces", 2.0), (BatchRunner, "step", 0.05))
+"""What takes how many seconds longer: more than computing a prompt, or asking again, takes on any machine."""
 
 
 def _slowly(call: Any, seconds: float) -> Any:
