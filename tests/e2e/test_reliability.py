@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
@@ -28,6 +29,8 @@ def client(fresh_home: Home) -> Iterator[openai.OpenAI]:
     assert loaded.returncode == 0, loaded.stderr
     with openai.OpenAI(base_url=f"{fresh_home.base_url}/v1", api_key="unused", max_retries=0) as sdk:
         yield sdk
+    # A stream of the SDK's that was left is a cycle, and fails where it is collected while httpx is being imported.
+    gc.collect()
 
 
 def row(home: Home) -> dict[str, object]:
