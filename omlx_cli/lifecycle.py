@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 from omlx_cli import __version__, locks, processes
 from omlx_cli.client import Client
-from omlx_cli.contract import routes, storage
+from omlx_cli.contract import files, routes, storage
 from omlx_cli.contract.api import PROTOCOL, DaemonState, Done, Health, Status
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
@@ -86,7 +86,7 @@ class Lifecycle:
             return False
         if force:
             self._end_now(health.pid if health else self._holder())
-        elif not self._wait_gone(timeout_s):
+        elif not self._wait_gone(timeout_s, health):
             raise OmlxError(
                 Code.NOT_READY, "the daemon is still finishing its requests", "omlx stop --force  cuts them off"
             )
@@ -183,15 +183,21 @@ class Lifecycle:
             if error.code is not Code.DAEMON_UNREACHABLE:
                 raise
 
-    def _wait_gone(self, timeout_s: float) -> bool:
-        """Ask whoever answers to stop, once, and wait for its end; False after `timeout_s`."""
+    def _wait_gone(self, timeout_s: float, seen: Health | None) -> bool:
+        """Ask the daemon that was `seen` to stop, once, and wait for its end; False after `timeout_s`.
+
+        Where none was seen it is the first one that answers. The next one, which another command started, stays.
+        """
         deadline_s = time.monotonic() + timeout_s
-        pid = 0
-        while not self.is_gone() or processes.is_daemon(pid):
-            health = None if pid else self._client.health()
-            if health:
+        is_asked = False
+        while not self.is_gone() or (seen and processes.is_daemon(seen.pid)):
+            is_ending = is_asked and seen and processes.is_daemon(seen.pid)
+            health = None if is_ending else self._client.health()
+            if health and seen and health.start_id != seen.start_id:
+                return True
+            if health and not is_asked:
                 self._ask_to_stop()
-                pid = health.pid
+                is_asked, seen = True, health
             if time.monotonic() > deadline_s:
                 return False
             time.sleep(_POLL_S)
@@ -212,7 +218,7 @@ class Lifecycle:
     def _holder(self) -> int:
         """Return the process that holds the daemon's lock, as it wrote itself; 0 where it is not known."""
         try:
-            text = self._paths.daemon_lock.read_text(encoding="ascii").strip()
+            text = files.read_text(self._paths.daemon_lock, "ascii").strip()
         except (OSError, UnicodeDecodeError):
             return 0
         return int(text) if text.isdecimal() and locks.is_held(self._paths.daemon_lock) else 0

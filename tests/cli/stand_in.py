@@ -70,6 +70,7 @@ class StandIn:
 
     socket: Path
     pid: int = 4242
+    start_id: str = "one"
     version: str = __version__
     state: DaemonState = DaemonState.READY
     answers: dict[tuple[str, str], list[Canned]] = field(default_factory=dict)
@@ -113,14 +114,14 @@ class StandIn:
 
     def health(self) -> Health:
         """Return what `GET /health` answers."""
-        return Health(version=self.version, state=self.state, prefix="/opt/omlx", pid=self.pid, start_id="one")
+        return Health(version=self.version, state=self.state, prefix="/opt/omlx", pid=self.pid, start_id=self.start_id)
 
     def status(self) -> Status:
         """Return what the status route answers."""
         info = DaemonInfo(
             version=self.version,
             pid=self.pid,
-            start_id="one",
+            start_id=self.start_id,
             prefix="/opt/omlx",
             home="/home/one/.omlx",
             socket=str(self.socket),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
@@ -16,19 +17,26 @@ import psutil
 import pytest
 
 from omlx_cli import __version__, locks
+from omlx_cli.client import Client
 from omlx_cli.contract import routes
 from omlx_cli.contract.api import PROTOCOL, DaemonState, SlotInfo, SlotState
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import Paths
+from omlx_cli.lifecycle import Lifecycle
+from omlx_cli.service.process import ProcessService
 from tests.cli.stand_in import StandIn, reply, serving
 from tests.cli.starting import ROOT, lifecycle_of, started
 from tests.waiting import wait_until
 
+NO_PROCESS = 5_000_000
+"""More than any process has."""
 ENSURE = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from omlx_cli.contract.paths import Paths
+from omlx_cli.lifecycle import Lifecycle
+from omlx_cli.service.process import ProcessService
 from tests.cli.starting import lifecycle_of
 print(lifecycle_of(Paths(Path(sys.argv[1]))).ensure().pid)
 """
@@ -234,6 +242,25 @@ def test_force_never_signals_a_stranger(home: Paths) -> None:
         release.join()
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_stop_leaves_a_daemon_alone_that_another_command_starts_meanwhile(home: Paths) -> None:
+    home.create()
+    old, new = (StandIn(home.socket, pid=NO_PROCESS, start_id=name) for name in ("old", "new"))
+    with home.daemon_lock.open("w") as lock, ExitStack() as first, ExitStack() as second:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        first.enter_context(serving(old))
+
+        class Managed(ProcessService):
+            """A manager that ends the daemon by itself; the next one has its lock before anybody looks again."""
+
+            def stop(self) -> None:
+                first.close()
+                second.enter_context(serving(new))
+
+        client = Client(str(home.socket))
+        assert Lifecycle(home, client, Managed(home), lambda: 60.0, print).stop(60.0) is True
+        assert (old.asked(routes.SHUTDOWN), new.asked(routes.SHUTDOWN)) == ([], [])
 
 
 def test_stop_reaches_a_daemon_that_still_starts(home: Paths) -> None:
