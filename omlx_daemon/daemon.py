@@ -45,6 +45,10 @@ class RunningDaemon:
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self._start_id = uuid.uuid4().hex
 
+    def live_in(self, is_ours: Callable[[], bool]) -> None:
+        """Write state only while the home is that in which the daemon began, as `is_ours` tells."""
+        self._state.is_ours = is_ours
+
     @property
     def state(self) -> DaemonState:
         """Where the daemon is in its life; a ready one whose worker makes no step is stuck."""

@@ -74,6 +74,7 @@ class Life:
         self._description = Description(home, self._parts.daemon.info)
         self._watch = HomeWatch(home, self._description, self._server.admit, self.stop)
         self._parts.daemon.home_troubles = lambda: self._watch.troubles
+        self._parts.daemon.live_in(home.lock.has_home)
         self._stopping = asyncio.Event()
         self._has_terminal = origin.manager == "foreground" and os.isatty(sys.stderr.fileno())
         self._reload: asyncio.Task[None] | None = None

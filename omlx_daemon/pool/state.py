@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
+from errno import ENOENT
 from pathlib import Path
 
 from omlx_cli.contract import storage
@@ -23,6 +25,8 @@ class StateStore:
     def __init__(self, path: Path) -> None:
         """Read the file, or its copy. Raises OmlxError(HOME_UNUSABLE) where there is one that cannot be read."""
         self._path = path
+        self.is_ours: Callable[[], bool] = lambda: True
+        """Tells whether the path still leads to where the file was read."""
         try:
             self._content, self._damage = kept.read(path)
         except OSError as error:
@@ -88,11 +92,16 @@ class StateStore:
             self._flush = None
         async with self._write_lock:
             try:
-                await asyncio.to_thread(kept.write, self._path, {"version": 1, **self._content})
+                await asyncio.to_thread(self._write, {"version": 1, **self._content})
             except OSError as error:
                 self._unsaved = f"{self._path} cannot be written: {storage.reason(error)}"
                 raise
             self._unsaved = ""
+
+    def _write(self, document: kept.Document) -> None:
+        if not self.is_ours():
+            raise OSError(ENOENT, f"{self._path.parent} is another folder now", str(self._path))
+        kept.write(self._path, document)
 
     def _flush_later(self) -> None:
         if self._flush is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -87,9 +88,11 @@ def test_a_home_that_another_took_the_place_of_is_left_to_it(place: Place) -> No
     place.path.rename(place.path.with_name("elsewhere"))
     place.path.mkdir(mode=0o700)
     place.paths.config.write_text("[server]\nport = 0\n")
+    place.paths.state.write_text('{"version":1,"of":"another home"}')
     place.well("ps")
     wait_until(lambda: [process.pid for process in place.daemons()] == [place.pid()])
     assert place.pid() != old.pid
+    assert json.loads(place.paths.state.read_text()) == {"version": 1, "of": "another home"}
     place.well("ps")
 
 
