@@ -28,6 +28,18 @@ settings.register_profile(
 )
 settings.load_profile("omlx")
 
+FETCHED = {"smollm2_path", "gemma3_path", "wide_smollm2_path", "wide_gemma3_path"}
+"""Fixtures that take as long as the network does, once; each job in them has a limit of its own."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin a test's time when what it needs is fetched."""
+    for item in items:
+        if FETCHED & set(getattr(item, "fixturenames", ())):
+            marker = item.get_closest_marker("timeout")
+            limit_s = float(marker.args[0] if marker else config.getini("timeout"))
+            item.add_marker(pytest.mark.timeout(limit_s, func_only=True), append=False)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _environment() -> Iterator[None]:
