@@ -29,7 +29,7 @@ def foreign(_environment: None) -> Path:
     with exclusive(target.with_suffix(".lock")):
         if not (target / "complete").exists():
             shutil.rmtree(target, ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", str(target)], check=True, timeout=120)
+            subprocess.run([sys.executable, "-m", "venv", str(target)], check=True, timeout=300)
             install = (target / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES)
             subprocess.run(install, check=True, timeout=600, stderr=subprocess.DEVNULL)
             (target / "complete").touch()
