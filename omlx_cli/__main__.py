@@ -60,7 +60,7 @@ def _ps() -> int | None:
 def _other_version(home: str) -> bool:
     """Tell whether the daemon says of itself that it is not of this version."""
     try:
-        file = os.open(os.path.join(home, "run", "daemon.json"), os.O_RDONLY)
+        file = os.open(os.path.join(home, "run", "daemon.json"), os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return False
     try:

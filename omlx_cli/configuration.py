@@ -14,7 +14,7 @@ import msgspec
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from omlx_cli.contract import settings
+from omlx_cli.contract import files, settings
 from omlx_cli.contract.api import Reply
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import DIRECTORY_MODE
@@ -152,7 +152,7 @@ def _unknown(key: str, known: Iterable[str]) -> OmlxError:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return files.read_text(path)
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError as error:

@@ -34,7 +34,7 @@ def held(path: Path, deadline_s: float) -> Iterator[None]:
 def is_held(path: Path) -> bool:
     """Tell whether some process holds the lock at `path`, a file or a folder. Raises OSError where it cannot tell."""
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:

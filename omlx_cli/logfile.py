@@ -6,6 +6,7 @@ from collections import deque
 from io import TextIOWrapper
 from pathlib import Path
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 
 
@@ -17,6 +18,6 @@ def last_lines(path: Path, count: int) -> list[str]:
 
 def _open(path: Path) -> TextIOWrapper:
     try:
-        return path.open(encoding="utf-8", errors="replace", newline="\n")
+        return TextIOWrapper(files.opened(path), encoding="utf-8", errors="replace", newline="\n")
     except FileNotFoundError as error:
         raise OmlxError(Code.NOT_FOUND, f"there is no log at {path} yet", "omlx start  starts the daemon") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from omlx_cli.contract.errors import Code, OmlxError
+from omlx_cli.contract.files import check
 from omlx_cli.contract.paths import FILE_MODE
 from omlx_daemon.core import files
 
@@ -74,6 +75,7 @@ class DaemonLock:
 
     def _take_file(self) -> int:
         """Open and lock the file, once more where it was replaced meanwhile."""
+        check(self._path)
         while True:
             fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
             try:
@@ -92,7 +94,7 @@ class DaemonLock:
 
     def _holder(self) -> str:
         with contextlib.suppress(OSError):
-            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            fd = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
                 return _signed(fd)
             finally:

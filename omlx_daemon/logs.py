@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from omlx_cli.contract import storage
+from omlx_cli.contract.files import check
 from omlx_cli.contract.paths import DIRECTORY_MODE
 from omlx_cli.contract.settings import DaemonSettings
 from omlx_cli.contract.units import parse_size_bytes
@@ -35,21 +36,36 @@ class LogFile(RotatingFileHandler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one message; nothing is raised."""
+        self._write(record)
+
+    def try_again(self) -> None:
+        """Tell of the messages that were lost, where some were: the next one may be long in coming."""
+        self.acquire()
+        try:
+            lost = self._lost
+            if lost:
+                self._write()
+                # What tells of them is no message of its own.
+                self._lost = min(self._lost, lost)
+        finally:
+            self.release()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Count what was not written, instead of printing a traceback."""
+        error = sys.exc_info()[1]
+        self._lose(error if isinstance(error, OSError) else OSError(0, str(error)))
+
+    def _write(self, *records: logging.LogRecord) -> None:
         try:
             self._find_again()
         except OSError as error:
             self._lose(error)
             return
         told, before = self._missing(), self._lost
-        for each in (*told, record):
+        for each in (*told, *records):
             super().emit(each)
         if self._lost == before:
             self._lost, self.trouble = 0, ""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Count what was not written, instead of printing a traceback."""
-        error = sys.exc_info()[1]
-        self._lose(error if isinstance(error, OSError) else OSError(0, str(error)))
 
     def _lose(self, error: OSError) -> None:
         self._lost += 1
@@ -94,6 +110,8 @@ class Terminal(logging.StreamHandler[TextIO]):
 def start(path: Path, settings: DaemonSettings, *, foreground: bool) -> LogFile:
     """Log to `path`, rotated, and to stderr in the foreground. Raises OmlxError where the file cannot be opened."""
     try:
+        check(path)
+        check(path.with_name(FAULTS))
         file = LogFile(path, parse_size_bytes(settings.log_size), settings.log_files)
     except OSError as error:
         raise storage.unusable(error, f"cannot write {path}") from error

@@ -14,6 +14,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from omlx_cli.agents.agent import Configuration
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import DIRECTORY_MODE
 
@@ -28,7 +29,7 @@ def write(configuration: Configuration) -> Written | None:
     """
     path = configuration.path.resolve()
     try:
-        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        before = files.read_text(path) if path.exists() else ""
         after = _merged(configuration, before)
         if after == before:
             return None

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 
 Scope = Literal["inference", "control"]
@@ -88,7 +89,7 @@ def exist(path: Path) -> bool:
 def read(path: Path) -> KeyFile:
     """Return the keys at `path`, none where there is no such file. Raises OmlxError(INVALID_CONFIG)."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=KeyFile)
+        return msgspec.json.decode(files.read_bytes(path), type=KeyFile)
     except FileNotFoundError:
         return KeyFile()
     except (OSError, msgspec.DecodeError) as error:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from omlx_cli.contract import storage
+from omlx_cli.contract import files, storage
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.model_options import ModelOptions, check_models, key_of
 from omlx_cli.contract.units import parse_duration_s, parse_size_bytes
@@ -195,7 +195,7 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 def load(path: Path) -> Settings:
     """Return the settings in `path`; the defaults where it is missing. Raises OmlxError(INVALID_CONFIG)."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
     except FileNotFoundError:
         return Settings()
     except OSError as error:

@@ -30,6 +30,6 @@ def advice(error: OSError) -> str:
         return "that disk is mounted read-only: mount it for writing, or set OMLX_HOME to a folder on another one"
     if error.errno in _DENIED:
         return "if it is yours, chmod u+rwX  gives it back to you; else set OMLX_HOME to a folder of your own"
-    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP):
+    if error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.ENXIO):
         return "something else is in its place: move that away, or set OMLX_HOME to another folder"
     return "set OMLX_HOME to a folder that you can write"

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from omlx_cli.agents.agent import NO_KEY
+from omlx_cli.contract import files
 
 _JSONC = re.compile(r'(?P<text>"(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
 _ENV_LINE = re.compile(r"^\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*$", re.MULTILINE)
@@ -190,7 +191,7 @@ def _dotenv(file: Path) -> dict[str, str]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return files.read_text(file, "utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:

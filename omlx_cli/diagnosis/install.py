@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from omlx_cli import __version__
+from omlx_cli.contract import files
 from omlx_cli.contract.paths import Paths
 from omlx_cli.diagnosis.check import Check, broken, ok, warn
 from omlx_cli.diagnosis.program import Program, on_path
@@ -51,7 +52,7 @@ def of_shim(file: Path) -> Check:
     if not found.can_run:
         text = f"{file} starts {found.python}, which is gone"
         return broken("shim", text, f"{shlex.quote(sys.executable)} -I -m omlx_cli self install-shim")
-    if file.read_text(encoding="utf-8", errors="replace") != shim.of_this_installation():
+    if files.read_text(file, errors="replace") != shim.of_this_installation():
         return warn("shim", f"{file} does not start this omlx, but {found.python or 'something else'}", _INSTALL_SHIM)
     return ok("shim", f"{file} starts this omlx")
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from omlx_cli.contract import files
 from omlx_cli.installation.places import uninstaller
 
 _TIMEOUT_S = 10.0
@@ -35,7 +36,7 @@ class Program:
     def read(cls, path: Path) -> Program:
         """Return what a file tells of itself; nothing is run."""
         try:
-            with path.open("rb") as file:
+            with files.opened(path) as file:
                 text = file.read(_LARGEST_SCRIPT_BYTES).decode(errors="replace")
         except OSError:
             return cls(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.log.records import Record, Records
 from omlx_cli.log.wanted import Wanted
@@ -27,7 +28,7 @@ class Mark:
 def open_log(log: Path) -> BinaryIO:
     """Open a log. Raises OmlxError(NOT_FOUND) where there is none yet."""
     try:
-        return log.open("rb")
+        return files.opened(log)
     except FileNotFoundError as error:
         raise OmlxError(Code.NOT_FOUND, f"there is no log at {log} yet", "omlx start  starts the daemon") from error
 
@@ -59,7 +60,7 @@ def _before(log: Path, until: Mark | None) -> Iterator[tuple[BinaryIO, int]]:
     seen: set[int] = set()
     for path in (log, *rotated(log)):
         try:
-            file = path.open("rb")
+            file = files.opened(path)
         except FileNotFoundError:
             continue
         held = os.fstat(file.fileno())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import BinaryIO
 
+from omlx_cli.contract.files import opened
 from omlx_cli.log import files
 from omlx_cli.log.files import Mark
 from omlx_cli.log.records import Record, Records
@@ -84,7 +85,7 @@ class _Tail:
             # Where the held file is gone, those that were rotated before it stay behind it.
             newer = path if found.st_mtime_ns >= held.st_mtime_ns else newer
         try:
-            return newer.open("rb") if newer else None
+            return opened(newer) if newer else None
         except FileNotFoundError:
             return None
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_cli.contract.paths import FILE_MODE
 
@@ -13,7 +14,7 @@ from omlx_cli.contract.paths import FILE_MODE
 def read(path: Path) -> bytes | None:
     """Return what the file holds; None where there is none. Raises OmlxError."""
     try:
-        return path.read_bytes()
+        return files.read_bytes(path)
     except FileNotFoundError:
         return None
     except OSError as error:

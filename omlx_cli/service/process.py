@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from omlx_cli.contract import storage
+from omlx_cli.contract import files, storage
 from omlx_cli.contract.errors import Code, ErrorBody, OmlxError
 from omlx_cli.contract.paths import FILE_MODE, Paths
 
@@ -86,7 +86,7 @@ class ProcessService:
 
     def _printed(self, log_bytes: int) -> bytes:
         try:
-            return self._paths.boot_log.read_bytes()[log_bytes:]
+            return files.read_bytes(self._paths.boot_log)[log_bytes:]
         except OSError:
             return b""
 
@@ -100,6 +100,7 @@ class ProcessService:
         """Open the log. Raises OmlxError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         try:
+            files.check(self._paths.boot_log)
             return os.fdopen(os.open(self._paths.boot_log, flags, FILE_MODE), "wb")
         except OSError as error:
             raise storage.unusable(error, f"cannot write {self._paths.boot_log}") from error

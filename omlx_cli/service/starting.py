@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 
 EXIT_LOCKED = 75
@@ -78,7 +79,7 @@ class Starting:
     def _said(self) -> dict[str, str]:
         """Return the daemon's error, hint and last line."""
         try:
-            with self._log.open("rb") as file:
+            with files.opened(self._log) as file:
                 file.seek(self._read_bytes)
                 text = file.read().decode(errors="replace")
         except OSError:

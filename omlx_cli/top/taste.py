@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from omlx_cli.contract import files
 from omlx_cli.contract.paths import FILE_MODE
 
 
@@ -20,7 +21,7 @@ class Taste:
     def theme(self) -> str:
         """Return the theme that was chosen last, or empty."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=_Kept).theme
+            return msgspec.json.decode(files.read_bytes(self._path), type=_Kept).theme
         except (OSError, msgspec.DecodeError):
             return ""
 

@@ -7,9 +7,10 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 
-_FLAGS = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class DirectoryLock:
@@ -21,6 +22,7 @@ class DirectoryLock:
 
     def take(self) -> None:
         """Take the lock. Raises OmlxError where another holds it, and OSError."""
+        files.check(self._path)
         fd = os.open(self._path, _FLAGS, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

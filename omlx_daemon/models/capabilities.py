@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from omlx_cli.contract import files
 from omlx_cli.contract.api import Capabilities
 from omlx_daemon.core.templates import TemplateTraits, read_template
 from omlx_daemon.models import folder
@@ -49,7 +50,7 @@ def traits(path: Path) -> TemplateTraits:
 def template(path: Path) -> str:
     """Return the chat template of the model in the folder at `path`; empty where it has none."""
     try:
-        return (path / TEMPLATE).read_text(encoding="utf-8")
+        return files.read_text(path / TEMPLATE)
     except (OSError, ValueError):
         found = _json(path / _SETTINGS).get("chat_template")
     if isinstance(found, list):
@@ -71,7 +72,7 @@ def _added_tokens(path: Path, settings: dict[str, object]) -> frozenset[str]:
     if isinstance(added, dict):
         return frozenset(str(token.get("content", "")) for token in added.values() if isinstance(token, dict))
     try:
-        with (path / _VOCABULARY).open("rb") as file:
+        with files.opened(path / _VOCABULARY) as file:
             return frozenset(_CONTENT.findall(file.read(_HEAD_BYTES).decode("utf-8", "replace")))
     except OSError:
         return frozenset()

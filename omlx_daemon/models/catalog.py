@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.models import names
 
@@ -83,4 +84,4 @@ def load(home: Path) -> Catalog:
 
 
 def _read(path: Path) -> tuple[Entry, ...]:
-    return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File).model
+    return msgspec.convert(tomllib.loads(files.read_text(path)), _File).model

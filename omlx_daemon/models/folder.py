@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from omlx_cli.contract import files
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.models import architectures, kvsize, tensorfile
 
@@ -52,6 +54,7 @@ def look(path: Path) -> Facts:
         shards = weight_files(path)
         sizes = [shard.stat() for shard in shards]
         problem = architectures.problem(config) or _weights_problem(path, shards) or _tokenizer_problem(path)
+        problem = problem or _files_problem(path)
     except FileNotFoundError as error:
         return Facts({}, problem=f"{Path(error.filename or CONFIG).name} is missing")
     except OSError as error:
@@ -96,7 +99,7 @@ def read_json(path: Path) -> dict[str, object]:
     if path.stat().st_size > MAX_JSON_BYTES:
         raise ValueError(f"{path.name} is too large")
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(files.read_bytes(path))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is not valid JSON") from error
     if not isinstance(document, dict):
@@ -130,6 +133,14 @@ def _weights_problem(path: Path, shards: list[Path]) -> str:
 
 def _tokenizer_problem(path: Path) -> str:
     return "" if any((path / name).exists() for name in _TOKENIZERS) else "it has no tokenizer"
+
+
+def _files_problem(path: Path) -> str:
+    """Return what is no file and would be read as one: whoever opens a pipe waits for ever."""
+    with os.scandir(path) as found:
+        foreign = [Path(entry) for entry in found if not entry.is_file() and not entry.is_dir()]
+    read = [file.name for file in foreign if file.exists() and any(file.match(pattern) for pattern in KEPT)]
+    return f"{min(read)} is no file" if read else ""
 
 
 def _text_config(config: dict[str, object]) -> dict[str, object]:

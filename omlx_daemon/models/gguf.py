@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from omlx_cli.contract import files
 from omlx_cli.contract.api import PullEvent, PullFailed, PullProgress
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.models import job
@@ -17,7 +18,7 @@ MAGIC = b"GGUF"
 
 def is_gguf(path: Path) -> bool:
     """Tell whether a file begins as GGUF does. Raises OSError."""
-    with path.open("rb") as file:
+    with files.opened(path) as file:
         return file.read(len(MAGIC)) == MAGIC
 
 

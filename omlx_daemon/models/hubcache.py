@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from omlx_cli.contract import files
+
 _PREFIX = "models--"
 
 
@@ -45,7 +47,7 @@ def repository(cache: Path, hub_id: str) -> Path:
 def current(repository_folder: Path) -> Path | None:
     """Return the snapshot that `main` points to, else the newest one, else None."""
     try:
-        commit = (repository_folder / "refs" / "main").read_text(encoding="ascii").strip()
+        commit = files.read_text(repository_folder / "refs" / "main", "ascii").strip()
         named = repository_folder / "snapshots" / commit
         if commit and "/" not in commit and named.is_dir():
             return named

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from omlx_cli.contract import files
+
 FILE = "omlx.json"
 
 
@@ -25,7 +27,7 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 def read(folder: Path) -> Origin | None:
     """Return the record of a folder; None where it is missing or damaged."""
     try:
-        return msgspec.json.decode((folder / FILE).read_bytes(), type=Origin)
+        return msgspec.json.decode(files.read_bytes(folder / FILE), type=Origin)
     except (OSError, msgspec.DecodeError):
         return None
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from omlx_cli.contract import files
+
 MAX_HEADER_BYTES = 100 << 20
 _LENGTH = struct.Struct("<Q")
 _BITS = {
@@ -41,7 +43,7 @@ class Header:
 def read(path: Path) -> Header:
     """Return the checked header of a file. Raises BadTensorFile, or OSError where it cannot be read."""
     size = path.stat().st_size
-    with path.open("rb") as file:
+    with files.opened(path) as file:
         start = file.read(_LENGTH.size)
         if len(start) < _LENGTH.size:
             raise BadTensorFile(f"{path.name} is too short")

@@ -12,6 +12,8 @@ import pytest
 from omlx_cli import agents as known
 from omlx_cli import keys
 from omlx_cli.agents.agent import Place, Target
+from omlx_cli.agents.writing import write
+from omlx_cli.contract.errors import OmlxError
 from omlx_cli.contract.paths import Paths
 from omlx_cli.diagnosis import agents, endpoint
 from omlx_cli.diagnosis.agent_settings import READERS, Shell
@@ -53,10 +55,20 @@ def test_an_agent_without_settings_asks_its_own_service(shell: Shell, name: str)
 
 
 @pytest.mark.parametrize("name", known.AGENTS)
+def test_settings_that_are_a_pipe_are_not_waited_for(shell: Shell, name: str) -> None:
+    configuration = known.named(name).configuration(Target(HERE.url, "smollm2", ""), Place(shell.home, {}))
+    configuration.path.parent.mkdir(parents=True)
+    os.mkfifo(configuration.path)
+    check = agents.of_agent(name, shell, HERE)
+    assert check.verdict is Verdict.WARNING
+    assert check.found.startswith(f"{name}: {configuration.path} cannot be read: it is a pipe")
+    with pytest.raises(OmlxError, match="it is a pipe"):
+        write(configuration)
+
+
+@pytest.mark.parametrize("name", known.AGENTS)
 @pytest.mark.parametrize("key", ["", "omlx-real"])
 def test_what_omlx_writes_is_understood(shell: Shell, name: str, key: str) -> None:
-    from omlx_cli.agents.writing import write
-
     shell = with_variables(shell, OMLX_API_KEY=key) if key else shell
     written = known.named(name).configuration(Target(HERE.url, "smollm2", key), Place(shell.home, {}))
     write(written)

@@ -100,6 +100,14 @@ def test_who_installed_it_removes_it(tmp_path: Path, folders: tuple[str, str], c
     assert Program.read(keg).remover() == "brew uninstall omlx"
 
 
+def test_a_pipe_in_the_shims_place_is_not_waited_for(look: Look, paths: Paths) -> None:
+    paths.shim.parent.mkdir(exist_ok=True)
+    os.mkfifo(paths.shim)
+    check = look("install")[-1]
+    assert check.verdict is Verdict.BROKEN
+    assert "it is a pipe" in check.found and str(paths.shim) in check.found
+
+
 def test_shims(look: Look, paths: Paths, tmp_path: Path) -> None:
     shim.install(paths.shim)
     paths.shim.write_text(shim.render(f"{tmp_path}/it's gone/bin/python", "/nowhere"))
