@@ -17,8 +17,9 @@ from omlx_cli.diagnosis import agent_settings, endpoint, listener, prompt_rules
 from omlx_cli.diagnosis.agent_settings import READERS, Setting, Shell, Unreadable
 from omlx_cli.diagnosis.check import Check, Verdict, ok, warn
 from omlx_cli.diagnosis.endpoint import Endpoint
-from omlx_cli.diagnosis.subject import Subject
+from omlx_cli.diagnosis.subject import SERVICE_S, Subject
 
+WAITS_S = SERVICE_S
 _ANY = "environment"
 """The name of checks of variables that clients of any kind go by."""
 

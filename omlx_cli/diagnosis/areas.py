@@ -1,12 +1,14 @@
 """What `omlx doctor` looks at, area by area.
 
 Each area is a module of its name beside this one, with one function, `checks(subject)`, that yields checks as it makes
-them. It changes nothing, starts nothing, and bounds what it waits for.
+them. It changes nothing, starts nothing, and bounds what it waits for; its `WAITS_S` says how long that may be between
+two checks, where it is more than moments. An area that hangs all the same is given up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -15,6 +17,7 @@ import msgspec
 from omlx_cli.contract.errors import OmlxError
 from omlx_cli.diagnosis.check import Check, broken
 from omlx_cli.diagnosis.subject import Subject
+from omlx_cli.diagnosis.waiting import SILENCE_S, Watched
 
 AREAS: dict[str, str] = {
     "install": "which omlx the PATH finds, other installations, the shim",
@@ -42,13 +45,33 @@ class Area(Protocol):
         ...
 
 
-def run(names: Iterable[str], subject: Subject) -> Iterator[Check]:
-    """Yield the checks of some areas in the order of `AREAS`; a check that cannot be made is broken."""
+def module(name: str) -> Area:
+    """Return the module of an area."""
+    return cast(Area, import_module(f"omlx_cli.diagnosis.{name}"))
+
+
+def run(
+    names: Iterable[str], subject: Subject, silence_s: float = SILENCE_S, find: Callable[[str], Area] = module
+) -> Iterator[Check]:
+    """Yield the checks of some areas in the order of `AREAS`; a check that cannot be made is broken.
+
+    An area is given up that says nothing for `silence_s`, and for what it waits for by itself. What makes one hang
+    often holds others too: from the first one on, the rest are looked at all at once.
+    """
     wanted = set(names) or AREAS.keys()
-    for name in AREAS:
-        if name in wanted:
-            area = cast(Area, import_module(f"omlx_cli.diagnosis.{name}"))
-            yield from (msgspec.structs.replace(check, area=name) for check in _made(name, area, subject))
+    waiting = [name for name in AREAS if name in wanted]
+    begun: dict[str, Watched] = {}
+    is_stuck = False
+    for place, name in enumerate(waiting):
+        for next_one in waiting[place:] if is_stuck else (name,):
+            if next_one not in begun:
+                begun[next_one] = _begin(next_one, find(next_one), subject, silence_s)
+        yield from (msgspec.structs.replace(check, area=name) for check in begun[name].checks())
+        is_stuck = is_stuck or begun[name].is_stuck
+
+
+def _begin(name: str, area: Area, subject: Subject, silence_s: float) -> Watched:
+    return Watched(name, partial(_made, name, area, subject), silence_s + getattr(area, "WAITS_S", 0.0))
 
 
 def _made(name: str, area: Area, subject: Subject) -> Iterator[Check]:

@@ -15,7 +15,8 @@ from omlx_cli.diagnosis.check import Check, broken, ok, warn
 from omlx_cli.diagnosis.subject import Subject
 from omlx_cli.installation.places import reinstaller
 
-_PROBE_TIMEOUT_S = 120.0
+WAITS_S = 120.0
+"""For MLX to come up."""
 PROBE = ["-I", "-X", "utf8", "-m", "omlx_daemon.worker", "--probe"]
 _NAME = "backend"
 _PYTHON = shlex.quote(sys.executable)
@@ -37,11 +38,9 @@ class Probe(msgspec.Struct, frozen=True):
 def checks(subject: Subject) -> Iterator[Check]:
     """Yield whether a worker can compute, and with what."""
     try:
-        done = subprocess.run(
-            [sys.executable, *PROBE], capture_output=True, timeout=_PROBE_TIMEOUT_S, check=False, cwd="/"
-        )
+        done = subprocess.run([sys.executable, *PROBE], capture_output=True, timeout=WAITS_S, check=False, cwd="/")
     except subprocess.TimeoutExpired:
-        yield broken(_NAME, f"MLX did not come up within {_PROBE_TIMEOUT_S:.0f} s", _REINSTALL)
+        yield broken(_NAME, f"MLX did not come up within {WAITS_S:.0f} s", _REINSTALL)
         return
     yield _answer(done)
 

@@ -19,6 +19,7 @@ from omlx_cli.output import Output
 SAMPLE_BLOCKS = 16
 LIMIT_S = 15.0
 """For each of the questions: the accounts, the models they are compared with, the sample."""
+WAITS_S = 2 * LIMIT_S
 _VERIFY = "omlx cache verify"
 
 

@@ -10,8 +10,9 @@ from omlx_cli.contract.settings import ServerSettings
 from omlx_cli.diagnosis import listener
 from omlx_cli.diagnosis.check import Check, broken, ok, warn
 from omlx_cli.diagnosis.listener import Listener
-from omlx_cli.diagnosis.subject import Subject
+from omlx_cli.diagnosis.subject import SERVICE_S, Subject
 
+WAITS_S = SERVICE_S
 _NAME = "port"
 _TRIED_PORTS = 100
 

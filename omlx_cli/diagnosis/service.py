@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from omlx_cli.diagnosis.check import Check, ok, warn
-from omlx_cli.diagnosis.subject import Subject
+from omlx_cli.diagnosis.subject import SERVICE_S, Subject
 from omlx_cli.service.report import ServiceReport
 
+WAITS_S = SERVICE_S
 _NAME = "service"
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ANSWER_S = 5.0
 """How long the daemon may take: it answers from memory."""
+SERVICE_S = 60.0
+"""How long a service manager may take that answers nothing."""
 
 
 class Subject:

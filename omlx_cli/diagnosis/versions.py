@@ -16,7 +16,8 @@ from omlx_cli.diagnosis.subject import Subject
 from omlx_cli.installation.places import reinstaller
 
 _SHOWN = ("mlx", "mlx-lm", "litestar")
-_PIP_TIMEOUT_S = 30.0
+WAITS_S = 30.0
+"""For pip, which looks at every package."""
 _COMPLAINT = re.compile(
     rf"omlx {re.escape(__version__)} (?:requires|has requirement) (?P<wanted>.+?), "
     r"(?:which is not installed|but you have (?P<there>.+))\.$"
@@ -57,7 +58,7 @@ def _unmet() -> dict[str, str]:
     """Return what pip says of omlx's own requirements, by requirement; nothing where it cannot tell."""
     try:
         done = subprocess.run(
-            [sys.executable, *PIP], capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False, cwd="/"
+            [sys.executable, *PIP], capture_output=True, text=True, timeout=WAITS_S, check=False, cwd="/"
         )
     except (OSError, subprocess.TimeoutExpired):
         return {}

@@ -68,6 +68,6 @@ def test_a_worker_that_cannot_start(look: Look, monkeypatch: pytest.MonkeyPatch,
 
 def test_a_worker_that_never_answers(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backend, "PROBE", ["-c", "import time; time.sleep(600)"])
-    monkeypatch.setattr(backend, "_PROBE_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(backend, "WAITS_S", 0.3)
     (check,) = look("backend")
     assert (check.verdict, check.found) == (Verdict.BROKEN, "MLX did not come up within 0 s")
