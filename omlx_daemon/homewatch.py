@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 class HomeWatch:
     """Makes the run directory, the lock, the description and the control socket anew where they were deleted.
 
+    What was missing in the log is told there as soon as it takes something again.
+
     `admit` takes a new control socket in the place of the old one; `leave` ends the daemon, which is called where
     the home itself is gone or another daemon has taken it over. Begin it when the control socket listens.
     """
@@ -80,6 +82,7 @@ class HomeWatch:
     def _restore(self) -> bool:
         """Restore all but the socket; return whether that is in its place. Raises OSError, OmlxError."""
         paths = self._home.paths
+        self._home.log.try_again()
         for folder in dict.fromkeys((paths.run, paths.socket.parent)):
             folder.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
             if folder.stat().st_mode & DIRECTORY_MODE != DIRECTORY_MODE:

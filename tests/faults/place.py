@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from omlx_cli.contract import routes
 from omlx_cli.contract.paths import Paths
 from omlx_daemon.coldstore import names
 from omlx_daemon.coldstore.names import BLOCK_TOKENS
@@ -115,8 +116,8 @@ class Place(Home):
 
 
 def remaining(place: Place) -> Callable[[], bool]:
-    """Return a question: is nothing wrong with the home any more?"""
-    return lambda: not place.daemon()["troubles"]
+    """Return a question, asked without a command: is nothing wrong with the home any more?"""
+    return lambda: not Client(place).call("GET", routes.STATUS)["daemon"]["troubles"]
 
 
 @contextmanager
