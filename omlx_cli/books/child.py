@@ -78,7 +78,7 @@ class ChildBooks:
         model = _stored_name(body.model, self._ask("ls", kind=CacheList).namespaces) if body.model else ""
         given = {"--older-than": body.older_than, "--larger-than": body.larger_than, "--model": model}
         words = [f"{option}={value}" for option, value in given.items() if value]
-        words += ["--incompatible", *self._current] if body.incompatible else []
+        words += ["--incompatible", *self._namespaces("--all-or-none")] if body.incompatible else []
         words += ["--dry-run"] if body.dry_run else []
         return self._ask("prune", *words, kind=PruneReport)
 
@@ -108,7 +108,10 @@ class ChildBooks:
     @cached_property
     def _current(self) -> list[str]:
         """The options that name the namespaces which the models of this home use."""
-        lines = list(_run([*MODELS, "--home", self._home], self._limit_s))
+        return self._namespaces()
+
+    def _namespaces(self, *words: str) -> list[str]:
+        lines = list(_run([*MODELS, "--home", self._home, *words], self._limit_s))
         found = _decode(lines[-1] if lines else b"", list[str])
         return [word for namespace in found or [_NO_MODEL] for word in ("--current", namespace)]
 

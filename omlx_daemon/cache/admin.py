@@ -31,6 +31,7 @@ from omlx_daemon.cache.metrics import metrics
 from omlx_daemon.cache.service import CacheService
 from omlx_daemon.cache.warming import Warming
 from omlx_daemon.coldstore.layout import Layout
+from omlx_daemon.core.errors import unseen
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.ports import Inference
 from omlx_daemon.ledger.ledger import Ledger
@@ -92,7 +93,7 @@ class Admin:
         ledger = await self._cold()
         current = frozenset((await asyncio.to_thread(self._current)).values()) if body.incompatible else None
         if current is not None and (why := self._unseen()):
-            raise OmlxError(Code.CACHE_UNUSABLE, f"nothing is removed, since models may be here all the same: {why}")
+            raise unseen(why)
         criteria = Criteria(
             older_than_s=parse_duration_s(body.older_than) if body.older_than else None,
             larger_than_bytes=parse_size_bytes(body.larger_than) if body.larger_than else None,

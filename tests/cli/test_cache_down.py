@@ -131,6 +131,18 @@ def test_a_deep_verification_needs_the_daemon(paths: Paths, blocks: dict[str, li
     assert no_daemon(paths)
 
 
+def test_nothing_is_incompatible_for_want_of_an_adapter(
+    paths: Paths, blocks: dict[str, list[Path]], omlx: Omlx
+) -> None:
+    write_model(paths.models / "here")
+    paths.config.write_text('[models.here]\nadapter = "/no/such/adapter"\n')
+    ran = omlx("cache", "prune", "--incompatible", "--yes")
+    assert (ran.code, ran.out) == (1, "")
+    assert "nothing is removed" in ran.err and "here: its adapter /no/such/adapter cannot be used" in ran.err
+    assert all(file.exists() for files in blocks.values() for file in files)
+    assert omlx("cache", "stats").code == 0
+
+
 def test_incompatible_is_what_no_model_here_can_use(paths: Paths, blocks: dict[str, list[Path]], omlx: Omlx) -> None:
     write_model(paths.models / "tiny")
     (current,) = current_namespaces(paths)
