@@ -50,7 +50,8 @@ class Pool:
     """Implements `core.ports.Inference`, `core.ports.Requests` and `core.ports.Slots`. Event loop only.
 
     `clock` is monotonic, `wall` the time of day, both in seconds. `publish` is handed the names of the models in
-    memory when those may have changed, `journal` told what happens. `heard` sees each event before its reader does.
+    memory when those may have changed, in a thread; `journal` is told what happens. `heard` sees each event before its
+    reader does.
     """
 
     def __init__(
@@ -215,7 +216,8 @@ class Pool:
         try:
             while True:
                 self._lifecycle.changed.clear()
-                self._publish(sorted(slot.name for slot in self._lifecycle.slots.values() if slot.is_live))
+                names = sorted(slot.name for slot in self._lifecycle.slots.values() if slot.is_live)
+                await asyncio.to_thread(self._publish, names)
                 await _wait(self._lifecycle.changed, self.expire())
         finally:
             for task in beside:

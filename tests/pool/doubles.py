@@ -216,6 +216,7 @@ class Fixture:
         spawn: Spawner | None = None,
         settings: PoolSettings | None = None,
         options: dict[str, ModelOptions] | None = None,
+        publish: Callable[[list[str]], None] = lambda names: None,
     ) -> None:
         self.clock = Clock()
         self.notes = Notes()
@@ -232,6 +233,7 @@ class Fixture:
             settings or PoolSettings(memory_limit_bytes=limit, memory_patience_s=0.2, stop_s=5.0, cancel_s=5.0),
             self.memory,
             options=self.options,
+            publish=publish,
             journal=self.notes,
             clock=self.clock,
             wall=lambda: 1_700_000_000.0,

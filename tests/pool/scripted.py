@@ -20,9 +20,10 @@ def with_pool(
     growth: float = 1.0,
     settings: PoolSettings | None = None,
     options: dict[str, ModelOptions] | None = None,
+    publish: Callable[[list[str]], None] = lambda names: None,
 ) -> None:
     async def main() -> None:
-        fixture = Fixture(home, limit=limit, growth=growth, settings=settings, options=options)
+        fixture = Fixture(home, limit=limit, growth=growth, settings=settings, options=options, publish=publish)
         try:
             async with asyncio.timeout(30):
                 await test(fixture)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_the_watch_unloads_by_itself(tmp_path: Path) -> None:
         watch.cancel()
 
     with_pool(tmp_path, test)
+
+
+def test_a_disk_that_is_slow_to_take_the_names_holds_up_nobody(tmp_path: Path) -> None:
+    written, waits = threading.Event(), list[bool]()
+
+    async def test(fixture: Fixture) -> None:
+        watch = asyncio.create_task(fixture.pool.run())
+        await asyncio.sleep(0)
+        await fixture.pool.load("a", None)
+        written.set()
+        await until(lambda: bool(waits))
+        assert waits[0]
+        watch.cancel()
+
+    with_pool(tmp_path, test, publish=lambda names: waits.append(written.wait(20)))
 
 
 def test_pinned_models_stay_and_are_remembered(tmp_path: Path) -> None:
