@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -166,6 +167,10 @@ class Service:
 
     def _exited(self, code: int) -> None:
         process, self.process = self.process, None
+        # What it said last may have come in the same moment.
+        with contextlib.suppress(BlockingIOError):
+            while self._line is not None:
+                self._told()
         self._cancel_timer()
         self._hang_up()
         if process:
