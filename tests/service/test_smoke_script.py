@@ -38,11 +38,12 @@ def smoke(mac: Mac) -> subprocess.CompletedProcess[str]:
         env={**mac.environment, "TMPDIR": str(mac.home), "PORT": str(free_port())},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
         check=False,
     )
 
 
+@pytest.mark.timeout(300)
 def test_every_check_passes_on_the_stand_in_and_nothing_is_left(stubbed: Mac) -> None:
     done = smoke(stubbed)
     assert "FAILED" not in done.stdout, done.stdout
