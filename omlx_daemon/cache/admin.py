@@ -62,7 +62,7 @@ class Admin:
 
     async def stats(self) -> CacheStats:
         """Return the books of the cold tier."""
-        ledger = await self._service.ledger()
+        ledger = await self._service.settled()
         if ledger is None:
             plan = self._service.plan
             state = "degraded" if plan.has_cold else "off"
@@ -80,7 +80,7 @@ class Admin:
 
     async def rows(self, model: str, incompatible: bool) -> CacheList:
         """Return the namespaces of the cold tier; of one model, or the unusable ones alone, where asked."""
-        ledger = await self._service.ledger()
+        ledger = await self._service.settled()
         if ledger is None:
             return CacheList()
         name = await self._name(model)
@@ -107,7 +107,7 @@ class Admin:
         name = await self._name(model)
         for session in self._service.sessions(name):
             session.clear()
-        ledger = await self._service.ledger()
+        ledger = await self._service.settled()
         return PruneReport() if ledger is None else await asyncio.to_thread(lambda: ledger.clear(model=name or None))
 
     async def verify(self, body: VerifyBody) -> AsyncIterator[VerifyEvent]:
@@ -132,7 +132,7 @@ class Admin:
 
     async def pins(self) -> CachePins:
         """Return every pinned prefix."""
-        ledger = await self._service.ledger()
+        ledger = await self._service.settled()
         return CachePins() if ledger is None else await asyncio.to_thread(ledger.pins)
 
     async def pin(self, body: CachePinBody) -> CachePin:
@@ -194,7 +194,7 @@ class Admin:
         return [(name, space) for name, space in found if space.is_dir()]
 
     async def _cold(self) -> Ledger:
-        ledger = await self._service.ledger()
+        ledger = await self._service.settled()
         if ledger is None:
             raise OmlxError(
                 Code.CACHE_UNUSABLE, f"there is no cache on disk: {self._service.why_no_cold}", "omlx cache path"
@@ -208,7 +208,7 @@ class Admin:
         try:
             return (await asyncio.to_thread(self._resolve, model)).name
         except OmlxError:
-            ledger = await self._service.ledger()
+            ledger = await self._service.settled()
             rows = () if ledger is None else (await asyncio.to_thread(ledger.rows)).namespaces
             return stored_name(model, {row.model for row in rows})
 

@@ -29,6 +29,11 @@ class Desk:
         """Have `work` done and return its result. Raises what it raises."""
         return await asyncio.wrap_future(self._thread.submit(work))
 
+    async def settle(self) -> None:
+        """Return when all that was asked so far is done."""
+        if not self._closed:
+            await self.run(lambda: None)
+
     async def close(self) -> None:
         """Do what was asked so far, then end the thread."""
         self._closed = True

@@ -88,6 +88,13 @@ class CacheService:
             await asyncio.shield(self._opened)
         return self._ledger
 
+    async def settled(self) -> Ledger | None:
+        """Return the ledger once all that workers have told so far is in it, None where there is no cold tier."""
+        ledger = await self.ledger()
+        if ledger is not None:
+            await self.desk.settle()
+        return ledger
+
     def begin(self) -> None:
         """Begin to read the cache directory, unless it has begun."""
         if self.plan.has_cold and self._opened is None:

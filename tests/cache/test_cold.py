@@ -280,6 +280,29 @@ def test_a_tail_that_is_superseded_while_it_is_written_is_reported_afterwards(
     ] == [44]
 
 
+def test_what_is_being_written_while_the_cache_is_cleared_goes_once_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing, go_on, write = threading.Event(), threading.Event(), blockfile.write
+
+    def slowly(*arguments: object, **options: object) -> int:
+        writing.set()
+        assert go_on.wait(30)
+        return write(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(blockfile, "write", slowly)
+    worker = Worker(tmp_path)
+    worker.serve(story(24, 700))
+    assert writing.wait(30)
+    worker.cold.withdraw()
+    go_on.set()
+    worker.stop()
+    (stored,) = worker.ledger.of(Stored)
+    assert isinstance(stored, Stored)
+    assert worker.ledger.of(Superseded) == [Superseded((stored.name,))]
+    assert worker.ledger.notes.index(stored) < worker.ledger.notes.index(Superseded((stored.name,)))
+
+
 def test_a_flush_says_what_it_could_not_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ledger, clear = BlockedLedger(), Writer.clear
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -11,13 +12,16 @@ import pytest
 
 from omlx_cli.contract.cache import CacheStats, ModelCacheFigures, TierFigures
 from omlx_cli.contract.settings import CacheSettings
+from omlx_daemon.cache.admin import Admin
 from omlx_daemon.cache.plan import CachePlan, plan
 from omlx_daemon.cache.service import CacheService
 from omlx_daemon.cache.session import Session
 from omlx_daemon.cache.tally import Tally
 from omlx_daemon.coldstore import blockfile
 from omlx_daemon.coldstore.names import BlockName, Part
+from omlx_daemon.core.events import Event
 from omlx_daemon.core.models import ModelSpec
+from omlx_daemon.core.requests import GenerationRequest
 from omlx_daemon.ledger.ledger import Ledger
 from omlx_daemon.ledger.policy import Policy, WritePolicy
 from omlx_daemon.wire.cache import (
@@ -151,6 +155,32 @@ async def stats(daemon: Daemon) -> CacheStats:
     ledger = await daemon.service.ledger()
     assert ledger is not None
     return await daemon.service.desk.run(ledger.stats)
+
+
+def test_a_command_knows_of_all_that_workers_have_told(tmp_path: Path) -> None:
+    async def test(daemon: Daemon) -> None:
+        session = await daemon.start("a")
+        session.take(Reserve(id=1, size_bytes=1200))
+        await until(lambda: granted(daemon))
+        behind = threading.Event()
+        daemon.service.desk.post(behind.wait)
+        filename, size_bytes = store(tmp_path, "a", 1, 1000)
+        session.take(Stored(filename=filename, size_bytes=size_bytes))
+        admin = Admin(daemon.service, NobodyAsks(), spec, dict)
+        clearing = asyncio.create_task(admin.clear(""))
+        await asyncio.wait([clearing], timeout=0.2)
+        behind.set()
+        assert (await clearing).files == 1
+        assert not list(tmp_path.rglob("*.safetensors"))
+
+    run(CachePlan(tmp_path), test)
+
+
+class NobodyAsks:
+    """An inference without requests."""
+
+    def generate(self, request: GenerationRequest) -> AsyncIterator[Event]:
+        raise AssertionError("nobody asks")
 
 
 def test_one_budget_of_memory_is_shared_by_the_models_that_are_loaded(tmp_path: Path) -> None:

@@ -171,8 +171,10 @@ class ColdTier:
                 self._insert(name, size_bytes)
 
     def withdraw(self) -> None:
-        """Leave unwritten what still waits to be written."""
+        """Leave unwritten what waits; tell the ledger to let go of what is being written, once it has its file."""
         self._writer.clear()
+        with self._lock:
+            self._superseded.update(self._writer.keys)
 
     def clear(self) -> None:
         """Forget every file and what waits to become one."""

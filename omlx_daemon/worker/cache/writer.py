@@ -79,6 +79,12 @@ class Writer:
         with self._changed:
             return len(self._queue), self._queued_bytes
 
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What waits, the one that is being written among them."""
+        with self._changed:
+            return tuple(self._queue)
+
     def find(self, key: Key) -> Block | None:
         """Return a block that waits to be written."""
         with self._changed:
