@@ -27,7 +27,7 @@ def test_the_daemon_keeps_them_current(home: Home) -> None:
     paths = Paths(home.path)
     assert home.run("load", "tiny").returncode == 0
     assert paths.model_names.read_text() == "tiny\n"
-    wait_until(lambda: paths.loaded_names.read_text() == "tiny\n")
+    wait_until(lambda: paths.loaded_names.exists() and paths.loaded_names.read_text() == "tiny\n")
     assert home.run("unload", "tiny").returncode == 0
     wait_until(lambda: paths.loaded_names.read_text() == "")
     assert home.run("rm", "--yes", "tiny").returncode == 0
