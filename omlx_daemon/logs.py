@@ -80,10 +80,14 @@ class LogFile(RotatingFileHandler):
         return [logging.LogRecord(__name__, logging.WARNING, __file__, 0, text, None, None)]
 
     def _find_again(self) -> None:
-        """Let go of a file that is no longer the one at the log's path, and make its folder. Raises OSError."""
+        """Let go of a file that is no longer the one at the log's path, and make its folder.
+
+        Raises OSError, also where something lies there that is no file: a pipe would hold the daemon up.
+        """
         if self.stream is not None and files.is_at(self.stream.fileno(), self._path):
             return
         self._let_go()
+        check(self._path)
         if not self._path.parent.exists():
             self._path.parent.mkdir(mode=DIRECTORY_MODE)
             self._watch_faults()

@@ -160,4 +160,19 @@ def test_the_log_rotates_and_stays_private(tmp_path: Path) -> None:
         path.stat().st_size <= 2000 and stat.S_IMODE(path.stat().st_mode) == 0o600 for path in log.parent.iterdir()
     )
     assert log.read_text().rstrip().endswith("line 199")
+
+
+def test_a_pipe_in_the_place_of_the_log_holds_nobody_up(tmp_path: Path) -> None:
+    script = (
+        "import logging, os, sys; from pathlib import Path\n"
+        "from omlx_cli.contract.settings import DaemonSettings; from omlx_daemon import logs\n"
+        "log = Path(sys.argv[1]); file = logs.start(log, DaemonSettings(), foreground=False)\n"
+        "log.unlink(); os.mkfifo(log); logging.getLogger('x').warning('lost'); print(file.trouble)\n"
+        "log.unlink(); logging.getLogger('x').warning('kept'); print(log.read_text())\n"
+    )
+    command = [sys.executable, "-I", "-c", script, tmp_path / "daemon.log"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    trouble, missing, kept, *_ = done.stdout.splitlines()
+    assert "it is a pipe" in trouble and "1 messages are missing here" in missing
+    assert kept.endswith("kept")
     assert logging.getLogger().handlers is not None
