@@ -20,9 +20,9 @@ class NamesFile:
     def publish(self, names: Iterable[str]) -> None:
         """Have the file hold these names; nothing is written where it does."""
         wanted = tuple(names)
-        if wanted == self._names and self._path.exists():
-            return
         try:
+            if wanted == self._names and self._path.exists():
+                return
             _replace(self._path, "".join(f"{name}\n" for name in wanted))
             self._names = wanted
         except (OSError, ValueError) as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -75,3 +77,13 @@ def test_a_folder_that_is_gone_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "gone").mkdir()
     file.publish(["one"])
     assert (tmp_path / "gone" / "names.txt").read_text() == "one\n"
+
+
+def test_a_folder_that_cannot_be_looked_into_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = NamesFile(tmp_path / "names.txt")
+    file.publish(["one"])
+    refusal = PermissionError(errno.EACCES, "Permission denied")
+    monkeypatch.setattr(Path, "exists", Mock(side_effect=refusal))
+    file.publish(["one"])
+    file.publish(["two"])
+    assert (tmp_path / "names.txt").read_text() == "two\n"
