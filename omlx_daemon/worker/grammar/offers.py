@@ -8,7 +8,7 @@ from typing import Any
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, ToolChoice, ToolMode
-from omlx_daemon.worker.grammar.schema import Schema, check, enforced, preferred
+from omlx_daemon.worker.grammar.schema import Schema, check, enforced, preferred, type_of
 
 _NOTHING: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
@@ -38,11 +38,11 @@ class Offer:
     @property
     def schema(self) -> Schema:
         """The arguments: kept to in full where the tool is strict, else as far as possible. Raises OmlxError."""
-        return self.of(self.parameters)
+        return enforced(self.parameters, self.field) if self.strict else preferred(self.parameters, self.field)
 
     def of(self, schema: Mapping[str, Any]) -> Schema:
         """Return a part of the arguments, as strict as the whole. Raises OmlxError."""
-        return enforced(schema, self.field) if self.strict else preferred(schema, self.field)
+        return enforced(schema, self.field) if self.strict else preferred(schema, self.field, type_of(schema))
 
 
 def offers(request: GenerationRequest) -> tuple[Offer, ...]:

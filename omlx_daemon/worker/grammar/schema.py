@@ -21,6 +21,8 @@ _RETIRED = frozenset({"additionalItems", "divisibleBy", "disallow", "extends"})
 _WHITE_SPACE = r"[\x20\x0A\x0D\x09]{1,32}"
 """Between two words of JSON: enough for deep indentation, and an end to it."""
 _ESCAPES = 'nrbtf\\"'
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
+_OBJECT: Mapping[str, Any] = {"type": "object"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +41,21 @@ def enforced(schema: Mapping[str, Any], field: str) -> Schema:
     return Schema(_text(schema, lenient=False), field)
 
 
-def preferred(schema: Mapping[str, Any], field: str) -> Schema:
-    """Return a schema of an object that is kept to as far as it can be."""
-    loose = _text({"type": "object"}, lenient=False)
+def preferred(schema: Mapping[str, Any], field: str, instead: Mapping[str, Any] = _OBJECT) -> Schema:
+    """Return a schema that is kept to as far as it can be, and `instead` of it at least."""
+    loose = _text(instead, lenient=False)
     try:
         check(schema, field)
     except OmlxError:
         return Schema(loose, field)
     return Schema(_text(schema, lenient=True), field, loose)
+
+
+def type_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a schema says of the type alone; nothing where it names none, or an unknown one."""
+    named = schema.get("type")
+    kinds = named if isinstance(named, list) else [named]
+    return {"type": kinds} if kinds and all(kind in _TYPES for kind in kinds) else {}
 
 
 def check(schema: Mapping[str, Any], field: str) -> None:

@@ -204,6 +204,29 @@ def test_answers_that_nothing_is_asked_of_are_free(tmp_path: Path) -> None:
         assert wanted(asked, style, {}) is None
 
 
+@pytest.mark.parametrize("name", ["pythonic", "gemma4", "function_gemma", "qwen3_coder", "json_tools"])
+@pytest.mark.parametrize(
+    ("schema", "kinds"),
+    [
+        ({"type": "integer", "minimum": 3, "maximum": 1}, (int,)),
+        ({"type": ["integer", "null"], "minimum": 3, "maximum": 1}, (int, type(None))),
+        ({"type": "string", "pattern": "^(?=x)y"}, (str,)),
+        ({"type": "array", "items": {"type": "string", "pattern": "^(?=x)y"}}, (list,)),
+    ],
+)
+def test_an_argument_that_cannot_be_kept_to_is_of_its_type_all_the_same(
+    name: str, schema: dict[str, Any], kinds: tuple[type, ...], tmp_path: Path
+) -> None:
+    model = model_of(name, tmp_path)
+    parameters = {"type": "object", "properties": {"a": schema}, "required": ["a"]}
+    asked = request(ToolMode.REQUIRED, tools=(tool("f", parameters, strict=False),), parallel=False)
+    for seed in range(3):
+        (call,) = model.said(asked, seed).of("call")
+        arguments = json.loads(call.removeprefix("f "))
+        # Where the arguments are one value, all of it is let go.
+        assert isinstance(arguments, dict) if name == "json_tools" else isinstance(arguments["a"], kinds)
+
+
 def test_a_call_that_cannot_be_had_is_refused_with_a_word_on_what_to_do() -> None:
     style = style_of(TemplateTraits())
     for mode, name in ((ToolMode.REQUIRED, ""), (ToolMode.NAMED, "now")):
