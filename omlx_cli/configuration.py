@@ -161,6 +161,7 @@ def _read(path: Path) -> str:
 
 def _replace(path: Path, text: str) -> None:
     """Write `path` whole or not at all, readable by its owner alone; a symbolic link stays one."""
+    files.check_replaceable(path)
     target = path.resolve()
     target.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, prefix=".config-", delete=False) as file:

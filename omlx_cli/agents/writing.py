@@ -33,6 +33,7 @@ def write(configuration: Configuration) -> Written | None:
         after = _merged(configuration, before)
         if after == before:
             return None
+        files.check_replaceable(path)
         path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         copy = _copied(path) if before else None
         _replace(path, after, is_private=configuration.holds_key)

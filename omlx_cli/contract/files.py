@@ -39,6 +39,13 @@ def check(path: Path) -> None:
         return
 
 
+def check_replaceable(path: Path) -> None:
+    """Return where a file may take the place of what `path` leads to: of a file, or of nothing yet. Raises OSError."""
+    check(path)
+    if path.is_char_device():
+        raise OSError(NO_FILE, "it is a device, whose place no file takes", str(path))
+
+
 def _check(found: os.stat_result, path: Path) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

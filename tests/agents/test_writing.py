@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+import tempfile
 import tomllib
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -102,3 +105,15 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     write(agents.named("claude").configuration(TARGET, Place(tmp_path)))
     assert link.is_symlink()
     assert json.loads(real.read_text())["env"]["ANTHROPIC_BASE_URL"] == TARGET.base_url
+
+
+def test_no_file_takes_the_place_of_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = agents.named("claude").configuration(TARGET, Place(tmp_path))
+    configuration.path.parent.mkdir()
+    configuration.path.symlink_to(os.devnull)
+    # Whatever happens: this machine's own device is not written over.
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", Mock(side_effect=AssertionError("nothing is to be written")))
+    with pytest.raises(OmlxError) as failed:
+        write(configuration)
+    assert failed.value.body.code is Code.HOME_UNUSABLE
+    assert "it is a device" in failed.value.body.message

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from unittest.mock import Mock
 
 import pytest
 
@@ -60,6 +63,15 @@ def test_set_through_a_symbolic_link_keeps_the_link(omlx: Omlx, paths: Paths) ->
     assert omlx("config", "set", "server.port", "2").code == 0
     assert paths.config.is_symlink()
     assert real.read_text() == "[server]\nport = 2\n"
+
+
+def test_set_puts_no_file_in_the_place_of_a_device(omlx: Omlx, paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths.config.symlink_to(os.devnull)
+    # Whatever happens: this machine's own device is not written over.
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", Mock(side_effect=AssertionError("nothing is to be written")))
+    ran = omlx("config", "set", "server.port", "2")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == f"error: {paths.config}: it is a device, whose place no file takes\n"
 
 
 def test_set_tells_the_running_daemon_and_what_is_not_in_use_yet(omlx: Omlx, daemon: StandIn) -> None:

@@ -25,6 +25,7 @@ def test_files_are_read(tmp_path: Path) -> None:
     with files.opened(link) as file:
         assert file.read(6) == b"\xef\xbb\xbfone"
     files.check(link)
+    files.check_replaceable(link)
 
 
 def test_nothing_is_an_empty_file(tmp_path: Path) -> None:
@@ -32,9 +33,12 @@ def test_nothing_is_an_empty_file(tmp_path: Path) -> None:
     link.symlink_to(os.devnull)
     assert (files.read_bytes(link), files.read_text(link)) == (b"", "")
     files.check(link)
+    with pytest.raises(OSError, match="whose place no file takes") as refusal:
+        files.check_replaceable(link)
+    assert "move that away" in storage.advice(refusal.value)
 
 
-@pytest.mark.parametrize("read", [*READERS, files.check])
+@pytest.mark.parametrize("read", [*READERS, files.check, files.check_replaceable])
 def test_a_pipe_a_device_and_a_folder_are_errors(tmp_path: Path, read: Callable[[Path], object]) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "device").symlink_to("/dev/zero")
@@ -58,6 +62,7 @@ def test_a_file_that_is_missing_is_told_as_such(tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             read(tmp_path / "none")
     files.check(tmp_path / "none")
+    files.check_replaceable(tmp_path / "none")
 
 
 def test_settings_and_keys_name_the_pipe(tmp_path: Path) -> None:
