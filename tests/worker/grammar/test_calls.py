@@ -227,6 +227,26 @@ def test_an_argument_that_cannot_be_kept_to_is_of_its_type_all_the_same(
         assert isinstance(arguments, dict) if name == "json_tools" else isinstance(arguments["a"], kinds)
 
 
+@pytest.mark.parametrize("name", ["gemma4", "pythonic", "qwen3_coder", "minimax_m2"])
+@pytest.mark.parametrize(
+    ("properties", "required"),
+    [
+        ({f"p{number}": {"type": "string"} for number in range(500)}, []),
+        ({"a": {"enum": [f"word {number}" for number in range(5000)]}}, ["a"]),
+    ],
+    ids=["arguments", "values"],
+)
+def test_a_call_goes_on_where_very_much_may_come_next(
+    name: str, properties: dict[str, Any], required: list[str], tmp_path: Path
+) -> None:
+    model = model_of(name, tmp_path)
+    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    for seed in range(2):
+        found = model.said(request(ToolMode.REQUIRED, tools=(tool("f", schema),), parallel=False), seed)
+        (call,) = found.of("call")
+        jsonschema.validate(json.loads(call.removeprefix("f ")), schema)
+
+
 def test_a_call_that_cannot_be_had_is_refused_with_a_word_on_what_to_do() -> None:
     style = style_of(TemplateTraits())
     for mode, name in ((ToolMode.REQUIRED, ""), (ToolMode.NAMED, "now")):

@@ -8,6 +8,7 @@ import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 _LIMITS = LLParserLimits(
+    max_items_in_row=10_000,
     initial_lexer_fuel=200_000,
     step_lexer_fuel=50_000,
     step_max_items=20_000,
