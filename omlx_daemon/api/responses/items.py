@@ -69,7 +69,7 @@ def _said(item: Item) -> Item:
 
 
 def _called(item: Item) -> Item:
-    given = "arguments" if "arguments" in item else "input"
+    given = "input" if item["type"] == "custom_tool_call" else "arguments"
     space = {} if item.get("namespace") is None else {"namespace": item["namespace"]}
     return {**_only(item, "call_id", "name", given), **space, "status": "completed"}
 

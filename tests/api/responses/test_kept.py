@@ -25,7 +25,7 @@ GIVEN: Any = [
     THOUGHT,
     {**THOUGHT, "id": "", "content": [{"type": "reasoning_text", "text": "So."}], "encrypted_content": "gAAAA"},
     CALL,
-    {"type": "custom_tool_call", "call_id": "c2", "name": "wait", "input": "a"},
+    {"type": "custom_tool_call", "call_id": "c2", "name": "wait", "input": "a", "arguments": "{}"},
     {"type": "function_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "grey"}]},
     {"type": "custom_tool_call_output", "call_id": "c2", "output": "waited", "id": "msg_mine"},
 ]
@@ -71,6 +71,7 @@ def test_every_kind_of_item_is_what_the_sdk_declares(sdk: openai.OpenAI, served:
     )
     assert {**CALL, "id": ids[5], "status": "completed"} == {**found[5], "odd": [1]}
     assert (found[6]["input"], found[7]["output"], found[8]["output"]) == ("a", "grey", "waited")
+    assert "arguments" not in found[6]
 
 
 def test_the_items_given_again_are_the_same_prompt(sdk: openai.OpenAI, served: Served) -> None:
@@ -78,6 +79,16 @@ def test_the_items_given_again_are_the_same_prompt(sdk: openai.OpenAI, served: S
     sdk.responses.create(model="sky", input=listed(served, made.id, "?order=asc").json["data"], tools=TOOLS)
     first, second = (request.prompt for request in served.inference.requests[-2:])
     assert first == second
+
+
+def test_a_conversation_goes_on_with_the_prompt_that_it_had(sdk: openai.OpenAI, served: Served) -> None:
+    made = sdk.responses.create(model="sky", input=GIVEN, tools=TOOLS)
+    output = [item.model_dump(exclude_none=True) for item in made.output]
+    sdk.responses.create(model="sky", input="Go on.", previous_response_id=made.id, tools=TOOLS)
+    whole: Any = [*GIVEN, *output, {"role": "user", "content": "Go on."}]
+    sdk.responses.create(model="sky", input=whole, tools=TOOLS)
+    by_id, by_items = (request.prompt for request in served.inference.requests[-2:])
+    assert by_id == by_items
 
 
 def test_a_conversation_is_listed_from_its_beginning(sdk: openai.OpenAI, served: Served) -> None:
