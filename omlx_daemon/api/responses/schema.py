@@ -130,7 +130,7 @@ class InputTokensBody(TurnBody, frozen=True, kw_only=True):
     @property
     def turn(self) -> ResponsesBody:
         """The turn that would be answered."""
-        return ResponsesBody(**{**msgspec.structs.asdict(self), "input": self.input or []})
+        return ResponsesBody(**{**msgspec.structs.asdict(self), "input": [] if self.input is None else self.input})
 
 
 NOT_SUPPORTED = FOREIGN | {

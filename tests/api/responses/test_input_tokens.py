@@ -45,6 +45,13 @@ def test_a_count_is_that_of_the_response_that_would_be_made(sdk: openai.OpenAI, 
     assert InputTokenCountResponse.model_validate_json(text).object == "response.input_tokens"
 
 
+def test_an_empty_text_is_counted_as_the_turn_that_it_is(sdk: openai.OpenAI, served: Served) -> None:
+    assert sdk.responses.input_tokens.count(model="sky", input="").input_tokens == 7
+    sdk.responses.create(model="sky", input="")
+    counted, answered = (request.prompt for request in served.inference.requests[-2:])
+    assert counted == answered
+
+
 def test_a_conversation_that_is_kept_is_counted_too(sdk: openai.OpenAI, served: Served) -> None:
     first = sdk.responses.create(model="sky", input="Why?")
     kept = len(list(sdk.responses.input_items.list(first.id)))
