@@ -209,11 +209,17 @@ class Lifecycle:
             processes.signal_daemon(pid, kind)
             deadline_s = time.monotonic() + wait_s
             while time.monotonic() < deadline_s:
-                if self.is_gone() and not processes.is_daemon(pid):
+                if self._has_ended(pid):
                     return
                 time.sleep(_POLL_S)
         who = f"process {pid}" if pid else "the daemon's process, which is not known,"
         raise OmlxError(Code.INTERNAL, f"{who} could not be ended", "omlx status  shows who answers")
+
+    def _has_ended(self, pid: int) -> bool:
+        """Tell whether a daemon is gone; the next one, which another command started, may hold the home by now."""
+        if processes.is_daemon(pid):
+            return False
+        return self.is_gone() or (pid != 0 and self._holder() not in (0, pid))
 
     def _holder(self) -> int:
         """Return the process that holds the daemon's lock, as it wrote itself; 0 where it is not known."""

@@ -35,8 +35,6 @@ import sys
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from omlx_cli.contract.paths import Paths
-from omlx_cli.lifecycle import Lifecycle
-from omlx_cli.service.process import ProcessService
 from tests.cli.starting import lifecycle_of
 print(lifecycle_of(Paths(Path(sys.argv[1]))).ensure().pid)
 """
@@ -244,11 +242,13 @@ def test_force_never_signals_a_stranger(home: Paths) -> None:
         stranger.kill()
 
 
-def test_stop_leaves_a_daemon_alone_that_another_command_starts_meanwhile(home: Paths) -> None:
+@pytest.mark.parametrize("force", [False, True])
+def test_stop_leaves_a_daemon_alone_that_another_command_starts_meanwhile(home: Paths, force: bool) -> None:
     home.create()
     old, new = (StandIn(home.socket, pid=NO_PROCESS, start_id=name) for name in ("old", "new"))
     with home.daemon_lock.open("w") as lock, ExitStack() as first, ExitStack() as second:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        print(os.getpid(), file=lock, flush=True)
         first.enter_context(serving(old))
 
         class Managed(ProcessService):
@@ -259,7 +259,7 @@ def test_stop_leaves_a_daemon_alone_that_another_command_starts_meanwhile(home: 
                 second.enter_context(serving(new))
 
         client = Client(str(home.socket))
-        assert Lifecycle(home, client, Managed(home), lambda: 60.0, print).stop(60.0) is True
+        assert Lifecycle(home, client, Managed(home), lambda: 60.0, print).stop(60.0, force) is True
         assert (old.asked(routes.SHUTDOWN), new.asked(routes.SHUTDOWN)) == ([], [])
 
 
