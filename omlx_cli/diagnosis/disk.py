@@ -17,7 +17,7 @@ from omlx_cli.diagnosis.check import Check, broken, ok, warn
 from omlx_cli.diagnosis.home import nearest
 from omlx_cli.diagnosis.speed import Speed
 from omlx_cli.diagnosis.subject import Subject
-from omlx_cli.diagnosis.waiting import REMOTE
+from omlx_cli.diagnosis.waiting import is_remote
 
 LITTLE_ROOM_BYTES = 5_000_000_000
 NO_ROOM_BYTES = 200_000_000
@@ -97,7 +97,7 @@ def judge(found: Speed, directory: Path) -> Check:
     text = f"writes {write}, reads {read} ({format_bytes(found.size_bytes)} in {directory}{kind and f', {kind}'})"
     if min(found.read_bytes_per_s, found.write_bytes_per_s) < SLOW_BYTES_PER_S:
         return warn("speed", f"{text}: the cache gains little from so slow a disk; {_CHOICE}", _IN_MEMORY)
-    if kind.startswith(REMOTE):
+    if is_remote(kind):
         why = "a network's locks and pauses are not what the cache is made for"
         return warn("speed", f"{text}: {why}; {_CHOICE}", _IN_MEMORY)
     return ok("speed", text)

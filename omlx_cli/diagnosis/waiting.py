@@ -20,7 +20,7 @@ from omlx_cli.diagnosis.check import Check, broken
 
 SILENCE_S = 20.0
 """How long an area may say nothing, beside what it waits for by itself."""
-REMOTE = ("nfs", "cifs", "smb", "afp", "sshfs", "webdav", "9p", "ftp")
+_REMOTE = ("nfs", "cifs", "smb", "afp", "sshfs", "webdav", "9p", "ftp")
 _END = None
 
 Item = Check | Exception | None
@@ -85,10 +85,15 @@ def given_up(name: str, limit_s: float, path: Path | None) -> Check:
     if path is None:
         return broken(name, f"{found}: what it asks does not answer", again)
     mount, kind = _mount(path)
-    if not kind.startswith(REMOTE):
+    if not is_remote(kind):
         return broken(name, f"{found}: the disk of {path} may not answer", again)
     text = f"{found}: {path} lies on {mount}, a disk of the network ({kind}), which may not answer"
     return broken(name, text, f"sudo umount -f {shlex.quote(mount)}")
+
+
+def is_remote(kind: str) -> bool:
+    """Tell whether a file system of this type, such as `nfs4` or `fuse.sshfs`, is one of the network."""
+    return kind.removeprefix("fuse.").startswith(_REMOTE)
 
 
 def _mount(path: Path) -> tuple[str, str]:

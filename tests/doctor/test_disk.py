@@ -129,10 +129,11 @@ def test_what_mends_a_slow_disk_is_a_command_that_can_be_run(
     assert "speed" not in {check.name for check in look("disk")}
 
 
-def test_a_remote_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(disk, "_kind", lambda path: "nfs4")
+@pytest.mark.parametrize("kind", ["nfs4", "smbfs", "fuse.sshfs"])
+def test_a_remote_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(disk, "_kind", lambda path: kind)
     check = disk.judge(Speed(64 << 20, 2 * GB, 2 * GB), tmp_path)
-    assert (check.verdict, ", nfs4): a network's" in check.found) == (Verdict.WARNING, True)
+    assert (check.verdict, f", {kind}): a network's" in check.found) == (Verdict.WARNING, True)
 
 
 def test_the_measurement_is_bounded_and_leaves_nothing(tmp_path: Path) -> None:
