@@ -1,10 +1,10 @@
-"""Arguments as Gemma writes them: braces, bare keys, and strings between marks of their own."""
+"""Arguments as Gemma writes them: braces, bare keys in the alphabet's order, strings between marks of their own."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from omlx_daemon.worker.grammar.members import NOTES, SHARED, in_a_row, is_names
@@ -86,7 +86,7 @@ class Braces:
         given, required = schema.get("properties", {}), schema.get("required", [])
         if not isinstance(given, Mapping) or not is_names(required):
             return self._otherwise("properties has to be an object and required a list of names", {"type": "object"})
-        names = [*given, *(name for name in required if name not in given)]
+        names = _in_order({**given, **dict.fromkeys(required)})
         if unfit := [name for name in names if not _KEY.fullmatch(name)]:
             return self._otherwise(f"this model cannot write the name {unfit[0]!r}", {"type": "object"})
         if not names:
@@ -156,7 +156,7 @@ class Braces:
         """Return a listed value as it is written. Raises ValueError where it cannot be."""
         match value:
             case dict():
-                pairs = (f"{_named(key)}:{self._spelled(inner)}" for key, inner in value.items())
+                pairs = (f"{_named(key)}:{self._spelled(value[key])}" for key in _in_order(value))
                 return f"{{{','.join(pairs)}}}"
             case list():
                 return f"[{','.join(map(self._spelled, value))}]"
@@ -184,6 +184,11 @@ class Braces:
         if self._offer.strict:
             raise refused(reason, self._offer.field)
         return self._value(instead, frozenset())
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Return names as Gemma's templates sort them: a call is then written as the next prompt repeats it."""
+    return sorted(names, key=str.lower)
 
 
 def _named(key: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from jinja2.filters import do_dictsort
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.requests import ToolMode
@@ -121,6 +122,29 @@ def test_what_is_written_between_braces(name: str, written: str, is_allowed: boo
     assert model.style.tools is not None
     text = f"{model.style.tools.start}call:{written}{model.style.tools.end}".replace("'", QUOTES[name])
     assert accepts(Follower(model.compiler.compile(*found)), model.tokenizer.encode_text(text)) is is_allowed
+
+
+def in_order(value: Any) -> bool:
+    """Tell whether members stand as a template's `dictsort` has them, inside of each other too."""
+    if not isinstance(value, dict):
+        return True
+    return [*value.items()] == do_dictsort(value) and all(map(in_order, value.values()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_members_stand_in_the_order_in_which_a_template_repeats_them(name: str, tmp_path: Path) -> None:
+    nothing = {"type": "null"}
+    properties = {
+        "q": {**of(nothing), "properties": {"z": nothing, "Y": nothing, "a": nothing}},
+        "Limit": nothing,
+        "from": {"const": {"b": {"z": 1, "Y": 2}, "A": None}},
+        "limit": nothing,
+    }
+    schema = {"type": "object", "properties": properties, "required": ["q"], "additionalProperties": False}
+    found = answers(model_of(name, tmp_path), schema, 30)
+    assert len({*map(tuple, found)}) > 4
+    assert all(map(in_order, found))
+    assert {len(arguments["q"]) for arguments in found} == {1, 2, 3}
 
 
 @pytest.mark.parametrize("tokens", [True, False], ids=["tokens", "text"])
