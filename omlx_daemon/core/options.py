@@ -19,12 +19,15 @@ class Options:
     def replace(self, models: Mapping[str, ModelOptions]) -> None:
         """Use these from now on, by names or aliases in any case."""
         self._models = dict(models)
-        self._by_name = {name.lower(): options for name, options in models.items()}
+        self._by_name = {name.lower(): (name, options) for name, options in models.items()}
 
     def of(self, spec: ModelSpec) -> ModelOptions:
         """Return a model's own settings."""
-        names = (spec.name.lower(), *(alias.lower() for alias in spec.aliases))
-        return next((self._by_name[name] for name in names if name in self._by_name), _NONE)
+        return self._found(spec)[1]
+
+    def key(self, spec: ModelSpec) -> str:
+        """Return the name or alias under which a model's own settings stand, or would."""
+        return self._found(spec)[0]
 
     def aliases(self) -> dict[str, tuple[str, ...]]:
         """Return the aliases that the settings give, by the names under which they stand."""
@@ -38,3 +41,8 @@ class Options:
     def pinned(self) -> tuple[str, ...]:
         """Return the names under which models are pinned by the settings, in their order."""
         return tuple(name for name, options in self._models.items() if options.pin)
+
+    def _found(self, spec: ModelSpec) -> tuple[str, ModelOptions]:
+        known = self._by_name
+        names = (spec.name.lower(), *(alias.lower() for alias in spec.aliases))
+        return next((known[name] for name in names if name in known), (spec.name, _NONE))

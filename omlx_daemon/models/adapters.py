@@ -42,7 +42,7 @@ class Adapters:
         found, problem = self._look(path)
         if not problem or spec.problem:
             return msgspec.structs.replace(spec, adapter=found)
-        remedy = _REMEDY.format(spec.name)
+        remedy = _REMEDY.format(self._options.key(spec))
         return msgspec.structs.replace(
             spec, adapter=found, problem=f"its adapter {path} cannot be used: {problem}", remedy=remedy
         )

@@ -151,7 +151,7 @@ class Pool:
             spec = await self._spec(name)
             known = spec.name
             if not pinned and self._options.of(spec).pin:
-                hint = f"omlx config set models.{known}.pin false"
+                hint = f"omlx config set models.{self._options.key(spec)}.pin false"
                 raise OmlxError(Code.PINNED, f"{known} is pinned in config.toml", hint)
         try:
             await self._state.pin(known, pinned)

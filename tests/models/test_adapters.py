@@ -19,7 +19,7 @@ from omlx_cli.contract.settings import Settings
 from omlx_daemon.core.adapters import Adapter
 from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
-from omlx_daemon.models.adapters import look
+from omlx_daemon.models.adapters import Adapters, look
 from omlx_daemon.models.namespaces import Namespaces
 from omlx_daemon.models.puller import Puller
 from omlx_daemon.models.registry import Registry
@@ -127,6 +127,16 @@ def test_one_that_cannot_be_used_is_its_models_problem_alone(
     folder.unlink(missing_ok=True)
     write_adapter(folder)
     assert registry.resolve("one").problem == "", "it is looked at again each time"
+
+
+def test_the_remedy_names_the_setting_as_it_stands(paths: Paths, tmp_path: Path) -> None:
+    write_model(paths.models / "one")
+    options = Options({"Nick": ModelOptions(adapter=str(tmp_path / "none")), "one-b": ModelOptions()})
+    registry = Registry(paths, Settings(), options)
+    (spec,) = registry.scan()
+    nicked = msgspec.structs.replace(spec, aliases=("nick",))
+    assert (options.key(spec), options.key(nicked)) == ("one", "Nick")
+    assert "config set models.Nick.adapter ''" in Adapters(paths.home, options).put_on(nicked).remedy
 
 
 def test_where_it_lies(paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
