@@ -13,7 +13,7 @@ from omlx_daemon.worker.grammar.rules import SPACE, Rules
 from omlx_daemon.worker.grammar.schema import refused
 
 _KEY = re.compile(r'[^:,{}\[\]<>"\s]+')
-_ANY_KEY = "/[A-Za-z_][A-Za-z0-9_]{0,63}/"
+_ANY_KEY = r'/[^:,{}\[\]<>"\s]{1,64}/'
 _RANGES = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"})
 _KEYWORDS: dict[str, frozenset[str]] = {
     "object": frozenset({"properties", "required", "additionalProperties"}),
