@@ -19,6 +19,8 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True):
     """What its weights take as stored; 0 where they cannot be read."""
     values: int = 0
     """How many numbers they are."""
+    replaces: bool = False
+    """Whether they take the place of the model's own weights, as a full fine-tune's do."""
     stamp: str = ""
     """Tells whether its files are still the same: see `stamp`."""
 

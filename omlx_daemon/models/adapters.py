@@ -14,8 +14,8 @@ from omlx_daemon.core.models import ModelSpec
 from omlx_daemon.core.options import Options
 from omlx_daemon.models import folder, tensorfile
 
-_LOW_RANK = ("lora", "dora")
-_KINDS = (*_LOW_RANK, "full")
+_FULL = "full"
+_KINDS = ("lora", "dora", _FULL)
 _NUMBERS = ("rank", "scale", "dropout")
 _FOREIGN = "adapter_model.safetensors"
 """How another trainer calls its weights, which mlx-lm does not read."""
@@ -70,7 +70,8 @@ def look(path: Path) -> tuple[Adapter, str]:
         return Adapter(path=str(path)), f"it cannot be read: {error.strerror or error}"
     size_bytes = sum(last - first for first, last in (entry.data_offsets for entry in tensors.values()))
     values = sum(prod(entry.shape) for entry in tensors.values())
-    return Adapter(path=str(path), size_bytes=size_bytes, values=values, stamp=before), problem
+    replaces = config.get("fine_tune_type") == _FULL
+    return Adapter(path=str(path), size_bytes=size_bytes, values=values, replaces=replaces, stamp=before), problem
 
 
 def _files(path: Path) -> str:
@@ -91,7 +92,7 @@ def _config_problem(config: dict[str, object]) -> str:
     kind, layers, details = (config.get(key) for key in ("fine_tune_type", "num_layers", "lora_parameters"))
     if (kind or _KINDS[0]) not in _KINDS:
         return f"{CONFIG} has the fine_tune_type {kind!r}, which is none of {', '.join(_KINDS)}"
-    if kind == "full":
+    if kind == _FULL:
         return ""
     if not isinstance(layers, int) or isinstance(layers, bool):
         return f"{CONFIG} has no num_layers"

@@ -226,6 +226,16 @@ def test_the_estimate_counts_it() -> None:
     assert more_bytes == 200
 
 
+def test_the_estimate_does_not_count_weights_that_take_the_place_of_others(tmp_path: Path) -> None:
+    found = look(write_adapter(tmp_path / "a"))[0]
+    with_config(fine_tune_type="full")(tmp_path / "a")
+    full = look(tmp_path / "a")[0]
+    assert (found.replaces, full.replaces, full.size_bytes) == (False, True, 128)
+    spec = ModelSpec(name="a", path="", source="omlx", weights_bytes=900, quantization="4-bit")
+    for memory in (SystemMemory("cpu"), SystemMemory("cuda")):
+        assert memory.estimate(msgspec.structs.replace(spec, adapter=full)) == memory.estimate(spec)
+
+
 def test_a_look_never_raises(tmp_path: Path) -> None:
     folder = write_adapter(tmp_path / "a")
     (folder / "adapter_config.json").write_bytes(b"\xff\xfe\x00")

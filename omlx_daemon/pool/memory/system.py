@@ -98,7 +98,7 @@ class SystemMemory:
 
     def estimate(self, spec: ModelSpec) -> Estimate:
         """Return what loading `spec` would take: weights in float32 on the CPU, as stored elsewhere."""
-        adapter = spec.adapter or _NO_ADAPTER
+        adapter = spec.adapter if spec.adapter and not spec.adapter.replaces else _NO_ADAPTER
         least = self._cost(spec, spec.weights_bytes, "as stored", adapter.size_bytes)
         growth = _ROOM_TO_WIDEN * float32_growth(spec.quantization) if self.backend == "cpu" else 1.0
         if growth <= 1.0:
