@@ -8,7 +8,7 @@ from typing import Any
 
 from omlx_cli.contract.errors import Code, OmlxError
 from omlx_daemon.core.requests import ChatPrompt, GenerationRequest, ToolChoice, ToolMode
-from omlx_daemon.worker.grammar.schema import Schema, check, enforced, preferred, type_of
+from omlx_daemon.worker.grammar.schema import MAX_MEMBERS, Schema, check, enforced, preferred, type_of
 
 _NOTHING: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
 
@@ -26,13 +26,13 @@ class Offer:
 
     @property
     def fit(self) -> Mapping[str, Any]:
-        """The schema, if it is of a size to be worked with; else that of any object. Raises OmlxError if strict."""
+        """The schema, if it can be worked with; else the names and types in it. Raises OmlxError if strict."""
         try:
             check(self.parameters, self.field)
         except OmlxError:
             if self.strict:
                 raise
-            return _ANYTHING
+            return _rough(self.parameters)
         return self.parameters
 
     @property
@@ -73,6 +73,15 @@ def _offer(tool: Mapping[str, Any], number: int) -> Offer:
         strict=found.get("strict") is True,
         field=f"tools[{number}].function.parameters",
     )
+
+
+def _rough(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema of an object with nothing but its members' names and types; of any object without those."""
+    given, required = schema.get("properties"), schema.get("required", [])
+    if not isinstance(given, Mapping) or not isinstance(required, list) or len(given) + len(required) > MAX_MEMBERS:
+        return _ANYTHING
+    members = {name: type_of(one) if isinstance(one, Mapping) else {} for name, one in given.items()}
+    return {**_ANYTHING, "properties": members, "required": [name for name in required if isinstance(name, str)]}
 
 
 def _no_tool(choice: ToolChoice) -> OmlxError:
