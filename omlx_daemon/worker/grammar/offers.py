@@ -38,7 +38,9 @@ class Offer:
     @property
     def schema(self) -> Schema:
         """The arguments: kept to in full where the tool is strict, else as far as possible. Raises OmlxError."""
-        return enforced(self.parameters, self.field) if self.strict else preferred(self.parameters, self.field)
+        if self.strict:
+            return enforced(self.parameters, self.field)
+        return preferred(self.parameters, self.field, _rough(self.parameters))
 
     def of(self, schema: Mapping[str, Any]) -> Schema:
         """Return a part of the arguments, as strict as the whole. Raises OmlxError."""
@@ -78,7 +80,11 @@ def _offer(tool: Mapping[str, Any], number: int) -> Offer:
 def _rough(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the schema of an object with nothing but its members' names and types; of any object without those."""
     given, required = schema.get("properties"), schema.get("required", [])
-    if not isinstance(given, Mapping) or not isinstance(required, list) or len(given) + len(required) > MAX_MEMBERS:
+    if (
+        not isinstance(given, Mapping)
+        or not isinstance(required, list)
+        or max(map(len, (given, required))) > MAX_MEMBERS
+    ):
         return _ANYTHING
     members = {name: type_of(one) if isinstance(one, Mapping) else {} for name, one in given.items()}
     return {**_ANYTHING, "properties": members, "required": [name for name in required if isinstance(name, str)]}
