@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakSet
 
@@ -13,6 +14,7 @@ from mlx_lm.generate import GenerationBatch, PromptProcessingBatch, generation_s
 from mlx_lm.models.cache import CacheList, make_prompt_cache
 
 from omlx_daemon.worker.backend import device
+from omlx_daemon.worker.backend.choosing import Chooser
 from omlx_daemon.worker.backend.kv.rows import Source
 from omlx_daemon.worker.backend.lanes.cost import StepCost
 from omlx_daemon.worker.backend.lanes.lanes import Lanes
@@ -32,10 +34,16 @@ class PromptRows:
     """Rows that prefill together, with a KV cache of their own."""
 
     def __init__(
-        self, batch: PromptProcessingBatch, into: Callable[[GenerationBatch], None], begins: Callable[[], None]
+        self,
+        batch: PromptProcessingBatch,
+        choosing: Callable[[], AbstractContextManager[None]],
+        into: Callable[[GenerationBatch], None],
+        begins: Callable[[], None],
     ) -> None:
-        """Hand the rows `into` decoding at the end; `begins` is told before each use of the device."""
+        """Hand the rows `into` decoding at the end, their first tokens chosen within `choosing`; `begins` is told
+        before each use of the device."""
         self._batch = batch
+        self._choosing = choosing
         self._into = into
         self._begins = begins
 
@@ -58,7 +66,9 @@ class PromptRows:
     def join(self, last_tokens: Sequence[int]) -> None:
         """Start decoding: the first step is under way when this returns."""
         with mx.stream(generation_stream):
-            self._into(self._batch.generate([[token] for token in last_tokens]))
+            with self._choosing():
+                batch = self._batch.generate([[token] for token in last_tokens])
+            self._into(batch)
 
     def source(self, number: int) -> Source:
         """Return the live model cache of one row."""
@@ -86,6 +96,7 @@ class BatchRunner:
         """The batches that decode."""
         self._prefills: WeakSet[PromptRows] = WeakSet()
         self._rows: dict[int, RowSampling] = {}
+        self._chooser = Chooser()
         self._steps = 0
 
     @property
@@ -119,7 +130,7 @@ class BatchRunner:
     def step(self) -> list[Sampled]:
         """Return the next token of every running row; the step after it is under way already."""
         with mx.stream(generation_stream):
-            responses = self.lanes.step()
+            responses = self.lanes.step(self._choosing)
         self._steps += 1
         if self._steps % _CLEAR_EVERY_STEPS == 0:
             mx.clear_cache()
@@ -180,13 +191,18 @@ class BatchRunner:
             caches,
             tokens=[list(row.prompt[:tokens]) for row in rows],
             prefill_step_size=_UNBOUNDED,
-            samplers=[sampling.sampler for sampling in samplings.values()],
+            samplers=[self._chooser for _ in rows],
             logits_processors=[list(sampling.processors) for sampling in samplings.values()],
             max_tokens=[_UNBOUNDED for _ in rows],
         )
         if ready is not None:
             batch.prompt_cache = ready
-        prefill = PromptRows(batch, lambda joining: self._join(joining, samplings), lambda: self.lanes.disturbed())
+        prefill = PromptRows(
+            batch,
+            lambda: self._chooser.choosing(list(samplings.values())),
+            lambda joining: self._join(joining, samplings),
+            lambda: self.lanes.disturbed(),
+        )
         self._prefills.add(prefill)
         return prefill
 
@@ -196,6 +212,9 @@ class BatchRunner:
         except Exception as error:
             raise BatchLostError(f"{type(error).__name__}: {error}") from error
         self._rows.update(rows)
+
+    def _choosing(self, uids: Sequence[int]) -> AbstractContextManager[None]:
+        return self._chooser.choosing([self._rows[uid] for uid in uids])
 
     def _sampled(self, response: GenerationBatch.Response) -> Sampled:
         row = self._rows[response.uid]

@@ -7,7 +7,6 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import mlx.core as mx
@@ -23,16 +22,27 @@ from omlx_daemon.worker.engine.ports import Row, Scores
 
 log = logging.getLogger(__name__)
 
-Sampler = Callable[[mx.array], mx.array]
 Processor = Callable[[mx.array, mx.array], mx.array]
-_begin: Callable[[mx.array], None] = mx.async_eval
+
+
+class Choice:
+    """A token for every row of a batch, which the device has yet to compute."""
+
+    def __init__(self, tokens: mx.array) -> None:
+        self._tokens = tokens
+        self._computed: npt.NDArray[np.uint32] | None = None
+
+    def __getitem__(self, place: int) -> int:
+        """Wait for the token at `place`."""
+        if self._computed is None:
+            self._computed = np.asarray(self._tokens)
+        return int(self._computed[place])
 
 
 class RowSampling:
-    """Sampler and processors of one row, for mlx-lm's batch.
+    """How one row's tokens are chosen: processors for mlx-lm's batch, and what the chooser of the batch asks.
 
-    Every row carries its own random key, so what it draws does not depend on who shares the batch. Greedy rows
-    without a grammar share one sampler, so that a batch of them is chosen in one call.
+    Every row carries its own random key, so what it draws does not depend on who shares the batch.
     """
 
     def __init__(self, row: Row) -> None:
@@ -44,11 +54,18 @@ class RowSampling:
         self._key = mx.random.key(secrets.randbits(63) if row.plan.seed is None else row.plan.seed % (1 << 63))
         self._key_before = self._key
         self._follower = Follower(row.grammar) if isinstance(row.grammar, Compiled) else None
-        self._chosen: mx.array | None = None
-        choose: Sampler = greedy_sampler if row.plan.greedy else self._sample
-        self.sampler: Sampler = partial(self._note, choose) if self._follower else choose
-        changes = self._follower or _changes_logits(row.plan)
-        self.processors: tuple[Processor, ...] = (self._process,) if changes else ()
+        self._chosen: tuple[Choice, int] | None = None
+        self.processors: tuple[Processor, ...] = (self._process,) if _changes_logits(row.plan) else ()
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest token is chosen."""
+        return self._plan.greedy
+
+    @property
+    def follows(self) -> bool:
+        """Whether a grammar says what may come next."""
+        return self._follower is not None
 
     @property
     def complete(self) -> bool:
@@ -69,36 +86,43 @@ class RowSampling:
         self._raw.clear()
 
     def _process(self, context: mx.array, logits: mx.array) -> mx.array:
-        """Return logits (1, vocabulary) with penalties, biases and what the grammar forbids.
+        """Return logits (1, vocabulary) with penalties and biases.
 
         `context` is prompt and answer so far.
         """
         if self._plan.logprobs is not None:
             self._raw.append(logits)
         try:
-            if self._follower is None:
-                return adjusted(self._plan, context, self._prompt_tokens, logits)
-            # The device goes on while its last choice is waited for and the grammar is asked.
-            _begin(logits)
-            return self._constrained(self._follower, adjusted(self._plan, context, self._prompt_tokens, logits))
+            return adjusted(self._plan, context, self._prompt_tokens, logits)
         except Exception as error:
             log.exception("adjusting logits failed", extra=about(self._request))
             self.fault = f"{type(error).__name__}: {error}"
             return logits
 
-    def _constrained(self, follower: Follower, logits: mx.array) -> mx.array:
-        if self._chosen is not None:
-            follower.take(int(np.asarray(self._chosen)[0]))
-        if follower.complete:
-            return logits
-        # What is allowed stays so, however low a bias has put it.
-        lifted = mx.maximum(logits, mx.finfo(logits.dtype).min)
-        return mx.where(mx.array(follower.allowed()), lifted, -mx.inf)
+    def allowed(self) -> npt.NDArray[np.bool_] | None:
+        """Take in the last choice, and return which tokens may come next, (vocabulary,); None for any."""
+        if self._follower is None:
+            return None
+        try:
+            if self._chosen is not None:
+                choice, place = self._chosen
+                self._follower.take(choice[place])
+            return None if self._follower.complete else self._follower.allowed()
+        except Exception as error:
+            log.exception("following a grammar failed", extra=about(self._request))
+            self.fault = f"{type(error).__name__}: {error}"
+            return None
 
-    def _note(self, choose: Sampler, logprobs: mx.array) -> mx.array:
-        """Choose, and keep the choice for the grammar: it is not computed yet."""
-        self._chosen = choose(logprobs)
-        return self._chosen
+    def note(self, choice: Choice, place: int) -> None:
+        """Keep the row's token for its grammar."""
+        self._chosen = (choice, place)
+
+    def choose(self, logprobs: mx.array) -> mx.array:
+        """Return a token id (1,) for log probabilities (1, vocabulary)."""
+        if self.greedy:
+            return greedy_sampler(logprobs)
+        # What a grammar left may all be close to minus infinity.
+        return self._sample(logprobs - mx.max(logprobs, axis=-1, keepdims=True) if self.follows else logprobs)
 
     def _sample(self, logprobs: mx.array) -> mx.array:
         """Return a token id (1,) drawn from log probabilities (1, vocabulary)."""

@@ -106,6 +106,16 @@ def test_a_grammar_that_becomes_too_much_ends_its_own_answer(bench: ModelBench) 
     assert tokens(neighbour) == expected
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.5])
+def test_what_is_allowed_stays_so_however_low_a_bias_has_put_it(bench: ModelBench, temperature: float) -> None:
+    likeliest = set(bench.loaded.tokenizer.encode_text("#"))
+    lowest = {token: -3e38 for token in range(bench.loaded.facts.vocabulary_tokens) if token not in likeliest}
+    requests = [
+        following(f"low{n}", {"type": "boolean"}, seed=n, temperature=temperature, logit_bias=lowest) for n in range(4)
+    ]
+    assert {text(events) for events in bench.run(*requests)} <= {"true", "false"}
+
+
 @pytest.mark.parametrize("ignore_eos", [False, True])
 def test_an_answer_ends_with_its_grammar(bench: ModelBench, ignore_eos: bool) -> None:
     events = bench.run(following("r", {"enum": ["yes", "no"]}, seed=1, ignore_eos=ignore_eos))[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import chain
 
 from mlx_lm.generate import GenerationBatch
@@ -84,15 +85,16 @@ class Lanes:
         """Note that the device was given other work, so that the next step cannot be timed."""
         self._alone_since_s = -1.0
 
-    def step(self) -> list[Response]:
-        """Return the next token of every row."""
+    def step(self, choosing: Callable[[Sequence[int]], AbstractContextManager[None]]) -> list[Response]:
+        """Return the next token of every row; those after them are chosen within `choosing(uids)` of each batch."""
         self._steps += 1
         if self._changed or self._steps % LOOK_EVERY_STEPS == 0:
             self.arrange()
         responses: list[Response] = []
         for lane in self._lanes:
             padded = lane.padded
-            responses += lane.batch.next()
+            with choosing(lane.uids):
+                responses += lane.batch.next()
             self._timed(padded)
         return responses
 
