@@ -11,10 +11,12 @@ from omlx_cli import __version__
 from omlx_cli.contract import files
 from omlx_cli.contract.paths import Paths
 from omlx_cli.diagnosis.check import Check, broken, ok, warn
-from omlx_cli.diagnosis.program import Program, on_path
+from omlx_cli.diagnosis.program import TIMEOUT_S, Program, on_path
 from omlx_cli.diagnosis.subject import Subject
 from omlx_cli.installation import shim
 
+WAITS_S = 4 * TIMEOUT_S
+"""More than so many other omlx that hang are not to be expected on a PATH."""
 _INSTALL_SHIM = "omlx self install-shim"
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from omlx_cli.contract import files
 from omlx_cli.installation.places import uninstaller
 
-_TIMEOUT_S = 10.0
+TIMEOUT_S = 10.0
+"""How long another omlx may take to tell its version."""
 _LARGEST_SCRIPT_BYTES = 64 << 10
 _SHEBANG = re.compile(r"#!\s*(?P<python>/\S+)")
 _EXEC = re.compile(r"#!/bin/sh\n'''exec' (?P<words>.*)")
@@ -66,7 +67,7 @@ class Program:
                 text=True,
                 errors="replace",
                 stdin=subprocess.DEVNULL,
-                timeout=_TIMEOUT_S,
+                timeout=TIMEOUT_S,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired):
