@@ -40,10 +40,10 @@ IMPATIENT = """
 import functools, sys
 from omlx_cli.__main__ import leave, run
 from omlx_cli.diagnosis import areas
-areas.run = functools.partial(areas.run, silence_s=2.0)
+areas.run = functools.partial(areas.run, silence_s=5.0)
 leave(run(sys.argv[1:]))
 """
-"""`omlx`, whose doctor waits for two seconds only."""
+"""`omlx`, whose doctor waits for five seconds only."""
 
 
 class Area:
@@ -177,4 +177,4 @@ def test_the_command_ends_beside_a_file_that_cannot_be_opened(omlx_home: Path, p
     assert {check.area: str(check.verdict) for check in checks} == {
         "home": "ok", "settings": "broken", "disk": "broken",
     }  # fmt: skip
-    assert only(checks, "settings").found.endswith(f"within 2 s: the disk of {paths.config} may not answer")
+    assert only(checks, "settings").found.endswith(f"within 5 s: the disk of {paths.config} may not answer")
