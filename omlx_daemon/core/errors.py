@@ -80,10 +80,10 @@ def worker_crashed(model: str, detail: str) -> OmlxError:
     )
 
 
-def _mib(size_bytes: int) -> int:
-    return -(-size_bytes // (1 << 20))
-
-
 def unseen(why: str) -> OmlxError:
     """Return the refusal to remove what no model here uses, as long as not every model is seen."""
     return OmlxError(Code.CACHE_UNUSABLE, f"nothing is removed, since models may be here all the same: {why}")
+
+
+def _mib(size_bytes: int) -> int:
+    return -(-size_bytes // (1 << 20))
