@@ -21,3 +21,11 @@ def socket_folder() -> Iterator[Path]:
 def served(socket_folder: Path) -> Iterator[Served]:
     with serving(socket_folder / "s") as app:
         yield app
+
+
+@pytest.fixture
+def keyed(socket_folder: Path) -> Iterator[Served]:
+    """Give an application of its own, whose keys are forgotten at the end."""
+    with serving(socket_folder / "keyed") as app:
+        yield app
+        app.keys_path.unlink(missing_ok=True)

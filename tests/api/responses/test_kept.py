@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import openai
@@ -13,7 +12,7 @@ from openai.types.responses import ResponseItemList
 from omlx_cli import keys
 from omlx_cli.contract import routes
 from omlx_daemon.core.requests import ChatPrompt
-from tests.api.serving import JSON, Answer, Served, serving
+from tests.api.serving import JSON, Answer, Served
 
 TOOLS: Any = [{"type": "function", "name": "look"}, {"type": "custom", "name": "wait"}]
 THOUGHT = {"type": "reasoning", "id": "rs_mine", "summary": [{"type": "summary_text", "text": "Hm."}]}
@@ -179,13 +178,6 @@ def test_only_what_is_made_in_the_background_could_be_cancelled(sdk: openai.Open
     assert sdk.responses.retrieve(made.id).status == "completed"
     answer = served.ask("DELETE", f"{routes.REQUESTS}/resp_a")
     assert (answer.status, served.live.cancelled) == (200, ["req_a"])
-
-
-@pytest.fixture
-def keyed(socket_folder: Path) -> Iterator[Served]:
-    with serving(socket_folder / "items") as app:
-        yield app
-        app.keys_path.unlink(missing_ok=True)
 
 
 def test_no_key_lists_or_ends_what_another_one_keeps(keyed: Served) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,7 @@ from omlx_daemon.api.responses.items import items_of
 from omlx_daemon.api.responses.replies import Response
 from omlx_daemon.api.responses.schema import ResponsesBody
 from omlx_daemon.api.responses.store import Kept, ResponseStore
-from tests.api.serving import JSON, Served, serving
+from tests.api.serving import JSON, Served
 
 FUNCTION = {"type": "function", "name": "f"}
 
@@ -96,13 +94,6 @@ def test_an_unknown_model_and_an_unknown_response(served: Served) -> None:
     body = {"model": "sky", "input": "x", "previous_response_id": "resp_nothing"}
     answer = served.ask("POST", routes.RESPONSES, body)
     assert (answer.status, answer.json["error"]["param"]) == (404, "previous_response_id")
-
-
-@pytest.fixture
-def keyed(socket_folder: Path) -> Iterator[Served]:
-    with serving(socket_folder / "owners") as app:
-        yield app
-        app.keys_path.unlink(missing_ok=True)
 
 
 def test_no_key_reads_another_one_s_responses(keyed: Served) -> None:
